@@ -1,0 +1,51 @@
+# A fresh machine needs two commands: `make run` and `make test`. Everything else is for those who work on the code.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := src tests bench examples scripts
+
+.PHONY: setup dev run test check format lock bench soak screenshots openapi fixtures-export contracts-compat clean
+
+setup: .venv/.setup
+
+.venv/.setup: requirements.lock pyproject.toml scripts/setup
+	@PYTHON="$(PYTHON)" scripts/setup run
+	@touch $@
+
+dev: .venv/.dev
+
+.venv/.dev: requirements-dev.lock pyproject.toml scripts/setup
+	@PYTHON="$(PYTHON)" scripts/setup dev
+	@touch .venv/.setup $@
+
+run: setup
+	@$(BIN)/longhouse-jobs serve
+
+test: dev check
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not soak"
+
+check: dev
+	@$(BIN)/ruff format --check --quiet $(wildcard $(SOURCES))
+	@$(BIN)/ruff check --quiet $(wildcard $(SOURCES))
+	@$(BIN)/mypy
+
+format: dev
+	@$(BIN)/ruff format $(wildcard $(SOURCES))
+	@$(BIN)/ruff check --fix $(wildcard $(SOURCES))
+
+lock: dev
+	@scripts/lock
+
+soak: dev
+	@$(BIN)/pytest -n 2 -m soak
+
+bench: dev
+	@$(BIN)/python -m bench
+
+fixtures-export: setup
+	@$(BIN)/growth fixtures export
+
+contracts-compat: setup
+	@$(BIN)/jobforge compat
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
