@@ -1,0 +1,260 @@
+"""The messages between a child process and the instance that started it.
+
+One socket, both ways: the parent sends exactly one request (`ReadManifest` or `RunJob`), the child answers with any
+number of notes and exactly one final message. Each message is one line of JSON, `{"is": "<class name>", …fields}`.
+Standard output is never read as a message.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""A longer line is refused by both sides: results and state are small, files go through artifacts."""
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadManifest:
+    """Execute `tree`/manifest.py and describe what it registers."""
+
+    tree: str
+    modules: tuple[str, ...] = ()
+    """Empty: read the manifest. Else only import these modules, in the environment they ask for, and describe the
+    functions that `functions` names in them."""
+    functions: tuple[str, ...] = ()
+    busy_after_seconds: float = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunJob:
+    """Run one attempt of one job out of `tree`, a read-only checkout."""
+
+    tree: str
+    job_id: str
+    module: str
+    function: str
+    run_id: int
+    attempt: int
+    due: str | None
+    """ISO 8601 in UTC, None for a run that nobody scheduled."""
+    params: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    artifacts: str = ""
+    """An existing folder; the child leaves artifact files there and names them in `Artifact`."""
+
+
+# --- notes ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Busy:
+    """Reading the manifest takes longer than `busy_after_seconds`; this is the line it is at."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """The job's module is imported; the next thing that runs is the user's function."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    done: float
+    total: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged:
+    """A line of `ctx.log`."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateSet:
+    """`ctx.state[key] = value`; `removed` for `del ctx.state[key]`."""
+
+    key: str
+    value: Any = None
+    removed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    name: str
+    media_type: str
+    file: str
+    """File name inside `RunJob.artifacts`."""
+    size: int
+
+
+# --- final messages -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One keyword parameter of a job function."""
+
+    name: str
+    kind: str
+    """str, int, float, bool, date, datetime, choice or list."""
+    required: bool
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobDescription:
+    """A registered job as plain values: everything the instance needs to know without importing the job's code."""
+
+    id: str
+    module: str
+    function: str
+    file: str
+    """Where `register` was called, relative to the tree."""
+    line: int
+    source_file: str
+    """The file that defines the function, relative to the tree."""
+    source_line: int
+    cron: str | None = None
+    every: int | None = None
+    timezone: str | None = None
+    enabled: bool = True
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    project: str | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    wants_context: bool = False
+    timeout_seconds: float = 300
+    max_attempts: int = 3
+    retry_delay_seconds: float = 15
+    overlap: str = "skip"
+    catch_up: str = "latest"
+    max_catch_up: int = 10
+    misfire_grace_seconds: float = 60
+    jitter_minutes: float = 0
+    priority: int = 0
+    concurrency_group: str | None = None
+    concurrency_limit: int = 1
+    memory_mb: int | None = None
+    secrets: tuple[dict[str, Any], ...] = ()
+    """Each {key, label, type, placeholder, description, required}."""
+    script_environment: bool = False
+    """`source_file` carries a PEP 723 block: the job runs in an environment of its own."""
+    placeholder: bool = False
+    """The module was not imported (its packages live in its own environment): parameters are still to be read there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestRead:
+    jobs: tuple[JobDescription, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionsRead:
+    """Answer to `ReadManifest` with `modules`: the parameters of each named function, in order."""
+
+    parameters: tuple[tuple[Parameter, ...], ...] = ()
+    wants_context: tuple[bool, ...] = ()
+    source_lines: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestFailed:
+    """Why the manifest could not be read: one sentence, the place, and the user's own traceback."""
+
+    error: str
+    file: str | None = None
+    line: int | None = None
+    traceback: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """How the job function ended."""
+
+    outcome: str
+    """done, degraded, retry, skip or failed."""
+    reason: str | None = None
+    """For failed: exception, oom; else None."""
+    message: str = ""
+    result: Any = None
+    retry_after_seconds: float | None = None
+    error_type: str | None = None
+    traceback: str = ""
+    """The user's own frames, ours left out."""
+    error_file: str | None = None
+    error_line: int | None = None
+
+
+MESSAGES: dict[str, type] = {
+    cls.__name__: cls
+    for cls in (
+        ReadManifest,
+        RunJob,
+        Busy,
+        Started,
+        Progress,
+        Logged,
+        StateSet,
+        Artifact,
+        ManifestRead,
+        FunctionsRead,
+        ManifestFailed,
+        Finished,
+    )
+}
+
+
+class BadMessage(ValueError):
+    """The other side sent something that is not a message of this protocol."""
+
+
+def encode(message: Any) -> bytes:
+    """`message` as one line. Raises TypeError or ValueError for values that JSON cannot carry."""
+    line = json.dumps({"is": type(message).__name__, **asdict(message)}, allow_nan=False, separators=(",", ":"))
+    data = line.encode() + b"\n"
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise ValueError(f"a {type(message).__name__} message of {len(data)} bytes is over the {MAX_MESSAGE_BYTES} allowed")
+    return data
+
+
+def decode(line: bytes) -> Any:
+    """The message in `line`. Raises BadMessage."""
+    try:
+        fields = json.loads(line)
+        cls = MESSAGES[fields.pop("is")]
+        if cls is ManifestRead:
+            return ManifestRead(jobs=tuple(job_description(job) for job in fields["jobs"]))
+        if cls is FunctionsRead:
+            fields["parameters"] = tuple(tuple(parameter(p) for p in each) for each in fields["parameters"])
+        return cls(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadMessage(f"not a message: {error}") from error
+
+
+def parameter(fields: dict[str, Any]) -> Parameter:
+    return Parameter(**{**fields, "choices": tuple(fields.get("choices", ()))})
+
+
+def job_description(fields: dict[str, Any]) -> JobDescription:
+    """A JobDescription from its JSON form, as it comes over the wire or out of the database."""
+    return JobDescription(
+        **{
+            **fields,
+            "tags": tuple(fields.get("tags", ())),
+            "secrets": tuple(fields.get("secrets", ())),
+            "parameters": tuple(parameter(p) for p in fields.get("parameters", ())),
+        }
+    )
