@@ -1,0 +1,158 @@
+"""The ledger: every due time that has passed gets its one entry, and the runs that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from longhouse import queue
+from longhouse.house import SYSTEM, House
+from longhouse.runs import retry
+from longhouse.store import firings, jobs
+from longhouse.store import runs as run_rows
+from longhouse.store.database import Connection
+from longhouse.store.jobs import Job
+from longhouse.triggers import Trigger, trigger_of
+from longhouse.triggers.misfire import End, Fire, Missed, Policy, settle
+from zerg._wire import JobDescription
+
+
+@dataclass
+class Overlap:
+    """Whether a job may get one more run, by its overlap setting and the runs it has."""
+
+    rule: str
+    active: int
+
+    def admits(self) -> bool:
+        """skip: while nothing of the job waits or runs; queue: one may wait behind; allow: always."""
+        return self.rule == "allow" or self.active < (2 if self.rule == "queue" else 1)
+
+
+def overlap_of(db: Connection, job: Job) -> Overlap:
+    """Trial runs do not count: they are somebody's try, not the job's work."""
+    active = [run for run in run_rows.active_of_job(db, job.id) if run["trigger"] != "trial"]
+    return Overlap(job.spec.overlap, len(active))
+
+
+def policy_of(spec: JobDescription) -> Policy:
+    return Policy(int(spec.misfire_grace_seconds * 1000), spec.catch_up, spec.max_catch_up)
+
+
+def settle_job(house: House, db: Connection, job: Job, now: int) -> int:
+    """Enter every due time of `job` up to `now`, start what is to start; the number of new runs.
+
+    A disabled job has one open entry instead and is left alone.
+    """
+    trigger = trigger_of(job.spec, house.zone)
+    if trigger is None or not job.enabled:
+        return 0
+    entries = settle(trigger, job.cursor, now, policy=policy_of(job.spec), up_since=house.up_since)
+    if not entries:
+        return 0
+    created, waiting = 0, []
+    before = overlap_of(db, job)
+    overlap = Overlap(before.rule, before.active)
+    for entry in entries:
+        if isinstance(entry, Missed):
+            if entry.end is End.CAUGHT_UP_BY:
+                waiting.append(entry)
+            else:
+                _enter(db, job, entry, run_id=None, now=now)
+            continue
+        # A catch-up of several is a queue of its own: its runs overlap with what was there before, not with each other.
+        run_id = _fire(house, db, job, entry, now) if (before if entry.late else overlap).admits() else None
+        for missed in waiting:
+            _enter(db, job, missed if run_id else _uncaught(missed, house.up_since), run_id=run_id, now=now)
+        waiting.clear()
+        if run_id is None:
+            skipped = Missed(entry.due, entry.due, 1, End.SKIPPED_OVERLAP)
+            _enter(db, job, skipped, run_id=None, now=now)
+        else:
+            created += 1
+            overlap.active += 1
+    last = entries[-1]
+    jobs.set_cursor(db, job.id, last.due if isinstance(last, Fire) else last.last)
+    return created
+
+
+def _uncaught(missed: Missed, up_since: int) -> Missed:
+    """A run was to make up for these, but none could be started."""
+    end = End.MISSED_DOWN if missed.first < up_since else End.MISSED_LATE
+    return Missed(missed.first, missed.last, missed.count, end)
+
+
+def _fire(house: House, db: Connection, job: Job, fire: Fire, now: int) -> int | None:
+    spread = int(retry.spread_of(job.id, fire.due) * job.spec.jitter_minutes * 60_000)
+    run_id = queue.enqueue(
+        house,
+        db,
+        job,
+        trigger="catch_up" if fire.late else "schedule",
+        by=SYSTEM,
+        due=fire.due,
+        not_before=(now if fire.late else fire.due) + spread,
+        params=job.spec.params,
+    )
+    firings.record(db, job.id, fire.due, last=fire.due, count=1, end=End.RAN, run_id=run_id, now=now)
+    return run_id
+
+
+def _enter(db: Connection, job: Job, entry: Missed, *, run_id: int | None, now: int) -> None:
+    firings.record(db, job.id, entry.first, last=entry.last, count=entry.count, end=entry.end, run_id=run_id, now=now)
+
+
+# --- while nothing runs ---------------------------------------------------------------------------------------------
+
+
+def open_skip(house: House, db: Connection, job: Job, end: End, now: int) -> None:
+    """From now on, due times of `job` end as `end`: one open entry, which writes nothing while it lasts."""
+    trigger = trigger_of(job.spec, house.zone)
+    first = trigger.after(now) if trigger else None
+    if first is not None:
+        firings.open_range(db, job.id, first, end, now)
+
+
+def close_skip(house: House, db: Connection, job: Job, now: int) -> None:
+    """The open entry ends here; the cursor moves to now, for what was skipped is explained."""
+    trigger = trigger_of(job.spec, house.zone)
+    row = firings.opened(db, job.id)
+    if row is not None:
+        last = trigger.latest(row["due"] - 1, now) if trigger else None
+        count = _count(trigger, row["due"], last)
+        firings.close_range(db, row["id"], last, count, now)
+    jobs.set_cursor(db, job.id, now)
+
+
+def _count(trigger: Trigger | None, first: int, last: int | None) -> int:
+    return trigger.count(first - 1, last) if trigger and last is not None else 0
+
+
+# --- looking --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Firing:
+    """One row of the ledger as people see it; `last` and `count` of an open row are computed up to now."""
+
+    job_id: str
+    first: int
+    last: int
+    count: int
+    end: str
+    run_id: int | None
+    open: bool
+
+
+def shown(house: House, db: Connection, job: Job, low: int, high: int, limit: int) -> list[Firing]:
+    """The entries that touch [low, high] (milliseconds), newest first."""
+    now, trigger = house.clock.now(), trigger_of(job.spec, house.zone)
+    found = []
+    for row in firings.between(db, job.id, low, high, limit):
+        last, count, is_open = row["last_due"], row["count"], row["last_due"] is None
+        if is_open:
+            last = trigger.latest(row["due"] - 1, now) if trigger else None
+            if last is None:
+                continue  # opened, but nothing has been due yet
+            count = _count(trigger, row["due"], last)
+        found.append(Firing(job.id, row["due"], last, count, row["end"], row["run_id"], is_open))
+    return found

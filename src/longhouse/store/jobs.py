@@ -1,0 +1,158 @@
+"""Jobs as the manifest last described them, and what changes about them without the manifest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from longhouse.store.database import Connection, Row, many, one, run
+from zerg._wire import JobDescription, job_description
+
+COLUMNS = "id, spec, enabled, cursor, commit_sha, environment, version, added_at, removed_at"
+
+UPSERT = """
+INSERT INTO jobs (id, spec, enabled, cursor, commit_sha, environment, added_at)
+VALUES (:id, :spec, :enabled, :now, :commit, :environment, :now)
+ON CONFLICT (id) DO UPDATE SET
+    spec = excluded.spec, enabled = excluded.enabled, commit_sha = excluded.commit_sha,
+    environment = excluded.environment, version = version + 1, removed_at = NULL
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    id: str
+    spec: JobDescription
+    enabled: bool
+    cursor: int
+    commit_sha: str
+    environment: str
+    version: int
+    added_at: int
+    removed_at: int | None
+
+
+def _job(row: Row) -> Job:
+    fields: dict[str, Any] = dict(row)
+    fields["spec"] = job_description(json.loads(row["spec"]))
+    fields["enabled"] = bool(row["enabled"])
+    return Job(**fields)
+
+
+def spec_text(spec: JobDescription) -> str:
+    return json.dumps(asdict(spec), separators=(",", ":"))
+
+
+def get(db: Connection, job_id: str, *, removed: bool = False) -> Job | None:
+    row = one(
+        db,
+        f"SELECT {COLUMNS} FROM jobs WHERE id = :id AND (:removed OR removed_at IS NULL)",  # noqa: S608
+        {"id": job_id, "removed": removed},
+    )
+    return _job(row) if row else None
+
+
+def all_jobs(db: Connection, *, removed: bool = False) -> list[Job]:
+    """In order of their ids; `removed` adds those that left the manifest."""
+    rows = many(
+        db,
+        f"SELECT {COLUMNS} FROM jobs WHERE :removed OR removed_at IS NULL ORDER BY id",  # noqa: S608
+        {"removed": removed},
+    )
+    return [_job(row) for row in rows]
+
+
+def page(db: Connection, after: str, limit: int) -> list[Job]:
+    """At most `limit` jobs of the manifest with an id greater than `after`."""
+    rows = many(
+        db,
+        f"SELECT {COLUMNS} FROM jobs WHERE removed_at IS NULL AND id > :after ORDER BY id LIMIT :limit",  # noqa: S608
+        {"after": after, "limit": limit},
+    )
+    return [_job(row) for row in rows]
+
+
+def put(db: Connection, spec: JobDescription, *, enabled: bool, commit: str, environment: str, now: int) -> None:
+    """Insert or renew; the cursor of a job that exists already stays."""
+    run(
+        db,
+        UPSERT,
+        {
+            "id": spec.id,
+            "spec": spec_text(spec),
+            "enabled": int(enabled),
+            "commit": commit,
+            "environment": environment,
+            "now": now,
+        },
+    )
+
+
+def set_cursor(db: Connection, job_id: str, cursor: int) -> None:
+    run(db, "UPDATE jobs SET cursor = :cursor WHERE id = :id", {"id": job_id, "cursor": cursor})
+
+
+def set_enabled(db: Connection, job_id: str, enabled: bool) -> None:
+    run(
+        db,
+        "UPDATE jobs SET enabled = :enabled, version = version + 1 WHERE id = :id",
+        {"id": job_id, "enabled": int(enabled)},
+    )
+
+
+def set_commit(db: Connection, commit: str) -> None:
+    """All jobs of the manifest now run `commit`: their settings did not change with it."""
+    run(
+        db,
+        "UPDATE jobs SET commit_sha = :commit WHERE removed_at IS NULL AND commit_sha <> :commit",
+        {"commit": commit},
+    )
+
+
+def remove(db: Connection, job_id: str, now: int) -> None:
+    run(db, "UPDATE jobs SET removed_at = :now, version = version + 1 WHERE id = :id", {"id": job_id, "now": now})
+
+
+# --- overrides on their way into jobs.toml --------------------------------------------------------------------------
+
+
+def put_override(db: Connection, job_id: str, enabled: bool, actor: str, surface: str, now: int) -> None:
+    run(
+        db,
+        "INSERT INTO pending_overrides (job_id, enabled, actor, surface, at) VALUES (:id, :enabled, :actor, :surface, :at)"
+        " ON CONFLICT (job_id) DO UPDATE SET enabled = excluded.enabled, actor = excluded.actor,"
+        " surface = excluded.surface, at = excluded.at",
+        {"id": job_id, "enabled": int(enabled), "actor": actor, "surface": surface, "at": now},
+    )
+
+
+def overrides(db: Connection) -> list[Row]:
+    """Those not yet committed, oldest first: job_id, enabled, actor, surface, at."""
+    return many(db, "SELECT job_id, enabled, actor, surface, at FROM pending_overrides ORDER BY at, job_id")
+
+
+def drop_override(db: Connection, job_id: str, at: int) -> None:
+    """It is committed; one that was set again meanwhile (another `at`) stays."""
+    run(db, "DELETE FROM pending_overrides WHERE job_id = :id AND at = :at", {"id": job_id, "at": at})
+
+
+# --- ctx.state ------------------------------------------------------------------------------------------------------
+
+
+def state(db: Connection, job_id: str) -> dict[str, Any]:
+    rows = many(db, "SELECT key, value FROM job_state WHERE job_id = :id", {"id": job_id})
+    return {row["key"]: json.loads(row["value"]) for row in rows}
+
+
+def set_state(db: Connection, job_id: str, key: str, value: Any, now: int) -> None:
+    run(
+        db,
+        "INSERT INTO job_state (job_id, key, value, set_at) VALUES (:id, :key, :value, :now)"
+        " ON CONFLICT (job_id, key) DO UPDATE SET value = excluded.value, set_at = excluded.set_at",
+        {"id": job_id, "key": key, "value": json.dumps(value), "now": now},
+    )
+
+
+def drop_state(db: Connection, job_id: str, key: str) -> None:
+    run(db, "DELETE FROM job_state WHERE job_id = :id AND key = :key", {"id": job_id, "key": key})

@@ -1,0 +1,286 @@
+"""Runs and their attempts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from longhouse.store.database import Connection, Row, insert, many, one, run
+
+COLUMNS = (
+    "id, job_id, state, reason, message, trigger, actor, surface, due, not_before, priority, attempt, tries_used,"
+    " max_attempts, params, spec, commit_sha, environment, pinned, rerun_of, result, error, progress,"
+    " cancel_requested_at, created_at, started_at, finished_at"
+)
+LISTED = (
+    COLUMNS.replace(" spec,", " '{}' AS spec,")
+    .replace("result,", "NULL AS result,")
+    .replace("error,", "NULL AS error,")
+)
+"""For lists: the three large documents left out."""
+
+
+@dataclass(frozen=True)
+class Run:
+    id: int
+    job_id: str
+    state: str
+    reason: str | None
+    message: str
+    trigger: str
+    actor: str
+    surface: str
+    due: int | None
+    not_before: int
+    priority: int
+    attempt: int
+    tries_used: int
+    max_attempts: int
+    params: dict[str, Any]
+    spec: dict[str, Any]
+    commit_sha: str | None
+    environment: str
+    pinned: bool
+    rerun_of: int | None
+    result: Any
+    error: dict[str, Any] | None
+    progress: dict[str, Any] | None
+    cancel_requested_at: int | None
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+
+
+def _run(row: Row) -> Run:
+    fields: dict[str, Any] = dict(row)
+    for name in ("params", "spec", "result", "error", "progress"):
+        fields[name] = json.loads(row[name]) if row[name] is not None else None
+    fields["pinned"] = bool(row["pinned"])
+    return Run(**fields)
+
+
+ENQUEUE = """
+INSERT INTO runs (job_id, trigger, actor, surface, due, not_before, priority, overlap, concurrency_group,
+                  concurrency_limit, max_attempts, params, spec, commit_sha, environment, pinned, rerun_of, created_at)
+VALUES (:job_id, :trigger, :actor, :surface, :due, :not_before, :priority, :overlap, :concurrency_group,
+        :concurrency_limit, :max_attempts, :params, :spec, :commit_sha, :environment, :pinned, :rerun_of, :now)
+"""
+
+
+def enqueue(db: Connection, values: dict[str, Any]) -> int:
+    """A new queued run; its id."""
+    return insert(db, ENQUEUE, values)
+
+
+def get(db: Connection, run_id: int) -> Run | None:
+    row = one(db, f"SELECT {COLUMNS} FROM runs WHERE id = :id", {"id": run_id})  # noqa: S608
+    return _run(row) if row else None
+
+
+def page(db: Connection, *, job_id: str | None, states: tuple[str, ...], before: int | None, limit: int) -> list[Run]:
+    """At most `limit` runs with an id below `before`, newest first, without their large documents."""
+    where, values = ["1"], {"limit": limit, "before": before, "job_id": job_id}
+    if before is not None:
+        where.append("id < :before")
+    if job_id is not None:
+        where.append("job_id = :job_id")
+    if states:
+        where.append(f"state IN ({', '.join(f':state{n}' for n in range(len(states)))})")
+        values |= {f"state{n}": state for n, state in enumerate(states)}
+    rows = many(
+        db,
+        f"SELECT {LISTED} FROM runs WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit",  # noqa: S608
+        values,
+    )
+    return [_run(row) for row in rows]
+
+
+def newest_of_jobs(db: Connection, job_ids: list[str], each: int) -> dict[str, list[Row]]:
+    """The newest `each` runs of each job, newest first: id, state, reason, due, created_at, started_at, finished_at."""
+    rows = many(
+        db,
+        "SELECT wanted.value AS job_id, r.id, r.state, r.reason, r.trigger, r.due, r.created_at, r.started_at, r.finished_at"
+        " FROM json_each(:ids) AS wanted JOIN runs AS r ON r.id IN"
+        " (SELECT id FROM runs WHERE job_id = wanted.value ORDER BY id DESC LIMIT :each)"
+        " ORDER BY r.id DESC",
+        {"ids": json.dumps(job_ids), "each": each},
+    )
+    found: dict[str, list[Row]] = {job_id: [] for job_id in job_ids}
+    for row in rows:
+        found[row["job_id"]].append(row)
+    return found
+
+
+def active_of_job(db: Connection, job_id: str) -> list[Row]:
+    """id, state and trigger of the job's runs that have not ended, oldest first."""
+    return many(
+        db,
+        "SELECT id, state, trigger FROM runs WHERE job_id = :job_id AND state IN ('queued', 'retrying', 'running')"
+        " ORDER BY id",
+        {"job_id": job_id},
+    )
+
+
+def counts(db: Connection) -> dict[str, int]:
+    """Unfinished runs by state."""
+    rows = many(
+        db,
+        "SELECT state, count(*) AS n FROM runs WHERE state IN ('queued', 'retrying', 'running') GROUP BY state",
+    )
+    return {row["state"]: row["n"] for row in rows}
+
+
+# --- claiming -------------------------------------------------------------------------------------------------------
+
+READY = """
+SELECT r.id FROM runs AS r
+ WHERE r.state IN ('queued', 'retrying') AND r.not_before <= :now AND r.cancel_requested_at IS NULL
+   AND (r.overlap = 'allow' OR NOT EXISTS (
+        SELECT 1 FROM runs AS o WHERE o.job_id = r.job_id AND o.state IN ('queued', 'retrying', 'running')
+           AND o.id <> r.id AND (o.state = 'running' OR o.id < r.id)))
+   AND (r.concurrency_group IS NULL OR r.concurrency_limit > (
+        SELECT count(*) FROM runs AS g WHERE g.state = 'running' AND g.concurrency_group = r.concurrency_group))
+ ORDER BY r.priority DESC, r.not_before, r.id LIMIT 1
+"""
+CLAIM = """
+UPDATE runs SET state = 'running', attempt = attempt + 1, tries_used = tries_used + 1,
+       started_at = coalesce(started_at, :now), spec = :spec, commit_sha = :commit_sha, environment = :environment
+ WHERE id = :id AND state IN ('queued', 'retrying')
+"""
+OPEN_ATTEMPT = """
+INSERT INTO attempts (run_id, attempt, owner, lease_until, claimed_at, output)
+VALUES (:run_id, :attempt, :owner, :lease_until, :now, :output)
+"""
+
+
+def ready(db: Connection, now: int) -> int | None:
+    """The run to start next, None if none may start: highest priority, then longest due, one at a time per job unless
+    its overlap allows more, never more of a concurrency group than its limit."""
+    row = one(db, READY, {"now": now})
+    return row["id"] if row else None
+
+
+def next_start(db: Connection, now: int) -> int | None:
+    """When the next waiting run becomes due, None if none waits for a time."""
+    row = one(
+        db,
+        "SELECT min(not_before) AS at FROM runs WHERE state IN ('queued', 'retrying') AND not_before > :now",
+        {"now": now},
+    )
+    return row["at"] if row else None
+
+
+def claim(db: Connection, values: dict[str, Any]) -> bool:
+    """Take the run; False if someone else was first. `values`: id, now, spec, commit_sha, environment."""
+    return run(db, CLAIM, values) == 1
+
+
+def open_attempt(db: Connection, values: dict[str, Any]) -> None:
+    run(db, OPEN_ATTEMPT, values)
+
+
+def attempt_started(db: Connection, run_id: int, attempt: int, pid: int, ticks: int, boot_id: str, now: int) -> bool:
+    """Note which process it is; False if the attempt is no longer the living one."""
+    return (
+        run(
+            db,
+            "UPDATE attempts SET pid = :pid, started_ticks = :ticks, boot_id = :boot_id, started_at = :now"
+            " WHERE run_id = :run_id AND attempt = :attempt AND state IS NULL",
+            {"pid": pid, "ticks": ticks, "boot_id": boot_id, "now": now, "run_id": run_id, "attempt": attempt},
+        )
+        == 1
+    )
+
+
+def renew_leases(db: Connection, owner: str, lease_until: int) -> int:
+    return run(
+        db,
+        "UPDATE attempts SET lease_until = :until WHERE owner = :owner AND state IS NULL",
+        {"owner": owner, "until": lease_until},
+    )
+
+
+def foreign_attempts(db: Connection, owner: str) -> list[Row]:
+    """Living attempts that belong to another owner."""
+    return many(db, "SELECT * FROM attempts WHERE state IS NULL AND owner <> :owner ORDER BY run_id", {"owner": owner})
+
+
+# --- ending ---------------------------------------------------------------------------------------------------------
+
+MOVE = """
+UPDATE runs SET state = :new, reason = :reason, message = :message, result = :result, error = :error,
+       not_before = coalesce(:not_before, not_before), tries_used = tries_used - :refund,
+       finished_at = :finished_at, progress = CASE WHEN :new = 'retrying' THEN NULL ELSE progress END
+ WHERE id = :id AND state = :old AND attempt = :attempt
+"""
+END_ATTEMPT = """
+UPDATE attempts SET state = :state, reason = :reason, message = :message, exit_code = :exit_code, signal = :signal,
+       cpu_seconds = :cpu_seconds, peak_memory_bytes = :peak_memory_bytes, error = :error, finished_at = :now,
+       retry_at = :retry_at
+ WHERE run_id = :run_id AND attempt = :attempt AND state IS NULL
+"""
+
+
+def change_state(db: Connection, values: dict[str, Any]) -> bool:
+    """One move of a run, guarded by its state and attempt; False if it has moved on meanwhile."""
+    return run(db, MOVE, values) == 1
+
+
+def end_attempt(db: Connection, values: dict[str, Any]) -> bool:
+    return run(db, END_ATTEMPT, values) == 1
+
+
+def request_cancel(db: Connection, run_id: int, now: int) -> bool:
+    """False if the run was asked to stop before, or has ended."""
+    return (
+        run(
+            db,
+            "UPDATE runs SET cancel_requested_at = :now WHERE id = :id AND cancel_requested_at IS NULL"
+            " AND state IN ('queued', 'retrying', 'running')",
+            {"id": run_id, "now": now},
+        )
+        == 1
+    )
+
+
+def to_cancel(db: Connection) -> list[int]:
+    """Running runs that were asked to stop."""
+    rows = many(db, "SELECT id FROM runs WHERE state = 'running' AND cancel_requested_at IS NOT NULL")
+    return [row["id"] for row in rows]
+
+
+def set_progress(db: Connection, run_id: int, attempt: int, progress: dict[str, Any]) -> bool:
+    return (
+        run(
+            db,
+            "UPDATE runs SET progress = :progress WHERE id = :id AND attempt = :attempt AND state = 'running'",
+            {"id": run_id, "attempt": attempt, "progress": json.dumps(progress)},
+        )
+        == 1
+    )
+
+
+# --- attempts and artifacts, for reading ----------------------------------------------------------------------------
+
+
+def attempts(db: Connection, run_id: int) -> list[Row]:
+    rows = many(db, "SELECT * FROM attempts WHERE run_id = :id ORDER BY attempt", {"id": run_id})
+    for row in rows:
+        row["error"] = json.loads(row["error"]) if row["error"] else None
+    return rows
+
+
+def add_artifact(db: Connection, values: dict[str, Any]) -> None:
+    run(
+        db,
+        "INSERT INTO artifacts (run_id, attempt, name, media_type, size, file, created_at)"
+        " VALUES (:run_id, :attempt, :name, :media_type, :size, :file, :now)"
+        " ON CONFLICT (run_id, attempt, name) DO UPDATE SET"
+        " media_type = excluded.media_type, size = excluded.size, file = excluded.file, created_at = excluded.created_at",
+        values,
+    )
+
+
+def artifacts(db: Connection, run_id: int) -> list[Row]:
+    return many(db, "SELECT * FROM artifacts WHERE run_id = :id ORDER BY id", {"id": run_id})

@@ -1,0 +1,52 @@
+"""When jobs are due. Pure functions of time. A new kind of trigger is one module and one line in TRIGGERS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from longhouse.triggers.cron import BadCron, Cron
+from longhouse.triggers.every import Every
+from zerg._wire import JobDescription
+
+
+class Trigger(Protocol):
+    """Times are milliseconds since the epoch, UTC."""
+
+    def after(self, ms: int) -> int | None: ...
+
+    def latest(self, low: int, high: int) -> int | None: ...
+
+    def count(self, low: int, high: int) -> int: ...
+
+
+TRIGGERS: dict[str, Callable[[JobDescription, str], Trigger]] = {
+    "cron": lambda job, zone: Cron(job.cron or "", job.timezone or zone),
+    "every": lambda job, zone: Every(job.every or 0),
+}
+
+
+def trigger_of(job: JobDescription, zone: str) -> Trigger | None:
+    """The job's trigger, None for a job that only runs by hand. `zone` is the instance's. Raises BadCron."""
+    for setting, build in TRIGGERS.items():
+        if getattr(job, setting) is not None:
+            return build(job, zone)
+    return None
+
+
+def schedule_key(job: JobDescription, zone: str) -> tuple[str | int | None, ...]:
+    """Two descriptions with equal keys have the same due times."""
+    return (job.cron, job.every, (job.timezone or zone) if job.cron is not None else None)
+
+
+def upcoming(trigger: Trigger, start: int, limit: int) -> Iterator[int]:
+    """At most `limit` due times later than `start`."""
+    due: int | None = start
+    for _ in range(limit):
+        due = trigger.after(due)
+        if due is None:
+            return
+        yield due
+
+
+__all__ = ["TRIGGERS", "BadCron", "Trigger", "schedule_key", "trigger_of", "upcoming"]

@@ -1,0 +1,121 @@
+"""Due times of a cron text in a time zone, by the rules of Debian's cron: `cronsim` wrapped as a pure function of time.
+
+Five fields, or six with seconds first; `@daily` and friends. A text with fixed hours and minutes runs once on the days
+the clocks change; a text with a star there follows elapsed time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from longhouse.clock import millis, moment
+
+ALIASES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+MAX_LENGTH = 400
+"""Characters. The longest sensible text lists all minutes; a longer one only costs time to refuse."""
+
+PROBE = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class BadCron(ValueError):
+    """The text is no schedule; the message says why."""
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone. Raises BadCron for a name that does not exist."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadCron(f"there is no time zone {name!r}; use an IANA name such as Europe/Berlin or UTC") from error
+
+
+@lru_cache(maxsize=4096)
+def normal(text: str) -> str:
+    """`text` as cronsim reads it. Raises BadCron, also for a text that never fires."""
+    if len(text) > MAX_LENGTH:
+        raise BadCron(f"a cron text of {len(text)} characters is longer than the {MAX_LENGTH} allowed")
+    stripped = text.strip()
+    if stripped.startswith("@"):
+        expanded = ALIASES.get(stripped.lower())
+        if expanded is None:
+            raise BadCron(f"{stripped!r} is not one of {', '.join(ALIASES)}")
+        stripped = expanded
+    fields = stripped.split()
+    if len(fields) not in (5, 6):
+        raise BadCron(f"{text!r} has {len(fields)} fields; cron texts have 5, or 6 with seconds first")
+    try:
+        next(CronSim(" ".join(fields), PROBE))
+    except CronSimError as error:
+        raise BadCron(f"{text!r} is no cron text: {error}") from error
+    except StopIteration as error:
+        raise BadCron(f"{text!r} never fires: there is no such date") from error
+    except (ValueError, OverflowError, IndexError) as error:
+        raise BadCron(f"{text!r} is no cron text") from error
+    return " ".join(fields)
+
+
+@dataclass(frozen=True)
+class Cron:
+    text: str
+    timezone: str = "UTC"
+    _text: str = field(init=False, repr=False, compare=False, default="")
+    _zone: tzinfo = field(init=False, repr=False, compare=False, default=UTC)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_text", normal(self.text))
+        chosen = zone(self.timezone)
+        object.__setattr__(self, "_zone", UTC if self.timezone == "UTC" else chosen)
+
+    def after(self, ms: int) -> int | None:
+        """The first due time later than `ms` (milliseconds, UTC); None if there is none within cronsim's 50 years."""
+        return next(self._walk(ms), None)
+
+    def latest(self, low: int, high: int) -> int | None:
+        """The last due time in (low, high], None if there is none.
+
+        Looks back in growing windows, so that a year of downtime of a minute-job costs one window and not a year.
+        """
+        window = 60_000
+        while True:
+            start = max(low, high - window)
+            found = None
+            for due in self._walk(start):
+                if due > high:
+                    break
+                found = due
+            if found is not None or start == low:
+                return found
+            window *= 4
+
+    def count(self, low: int, high: int) -> int:
+        """How many due times lie in (low, high]."""
+        count = 0
+        for due in self._walk(low):
+            if due > high:
+                break
+            count += 1
+        return count
+
+    def _walk(self, ms: int) -> Iterator[int]:
+        previous = ms
+        # cronsim starts strictly after the moment it is given, in whole seconds.
+        for when in CronSim(self._text, moment(ms - ms % 1000).astimezone(self._zone)):
+            due = millis(when.astimezone(UTC))
+            if due > previous:
+                yield due
+                previous = due

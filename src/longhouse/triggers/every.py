@@ -1,0 +1,26 @@
+"""Due times every so many seconds, anchored to the epoch: computable from the manifest alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Every:
+    seconds: int
+
+    def after(self, ms: int) -> int:
+        """The first due time later than `ms` (milliseconds, UTC)."""
+        step = self.seconds * 1000
+        return (ms // step + 1) * step
+
+    def latest(self, low: int, high: int) -> int | None:
+        """The last due time in (low, high], None if there is none."""
+        step = self.seconds * 1000
+        last = high // step * step
+        return last if last > low else None
+
+    def count(self, low: int, high: int) -> int:
+        """How many due times lie in (low, high]."""
+        step = self.seconds * 1000
+        return max(0, high // step - low // step)
