@@ -7,9 +7,12 @@ Standard output is never read as a message.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from zerg._codec import dumps, loads
+from zerg._message import Message, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """A longer line is refused by both sides: results and state are small, files go through artifacts."""
@@ -18,8 +21,7 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 # --- requests -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReadManifest:
+class ReadManifest(Message):
     """Execute `tree`/manifest.py and describe what it registers."""
 
     tree: str
@@ -30,8 +32,7 @@ class ReadManifest:
     busy_after_seconds: float = 3.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunJob:
+class RunJob(Message):
     """Run one attempt of one job out of `tree`, a read-only checkout."""
 
     tree: str
@@ -42,9 +43,9 @@ class RunJob:
     attempt: int
     due: str | None
     """ISO 8601 in UTC, None for a run that nobody scheduled."""
-    params: dict[str, Any] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
-    state: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = fresh(default_factory=dict)
+    secrets: dict[str, str] = fresh(default_factory=dict)
+    state: dict[str, Any] = fresh(default_factory=dict)
     artifacts: str = ""
     """An existing folder; the child leaves artifact files there and names them in `Artifact`."""
 
@@ -52,36 +53,31 @@ class RunJob:
 # --- notes ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Busy:
+class Busy(Message):
     """Reading the manifest takes longer than `busy_after_seconds`; this is the line it is at."""
 
     file: str
     line: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Started:
+class Started(Message):
     """The job's module is imported; the next thing that runs is the user's function."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
+class Progress(Message):
     done: float
     total: float | None = None
     text: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Logged:
+class Logged(Message):
     """A line of `ctx.log`."""
 
     level: str
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class StateSet:
+class StateSet(Message):
     """`ctx.state[key] = value`; `removed` for `del ctx.state[key]`."""
 
     key: str
@@ -89,8 +85,7 @@ class StateSet:
     removed: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Artifact:
+class Artifact(Message):
     name: str
     media_type: str
     file: str
@@ -101,8 +96,7 @@ class Artifact:
 # --- final messages -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
+class Parameter(Message):
     """One keyword parameter of a job function."""
 
     name: str
@@ -111,10 +105,11 @@ class Parameter:
     required: bool
     default: Any = None
     choices: tuple[str, ...] = ()
+    nullable: bool = False
+    """None is a value, too."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobDescription:
+class JobDescription(Message):
     """A registered job as plain values: everything the instance needs to know without importing the job's code."""
 
     id: str
@@ -133,7 +128,7 @@ class JobDescription:
     description: str = ""
     tags: tuple[str, ...] = ()
     project: str | None = None
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = fresh(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     wants_context: bool = False
     timeout_seconds: float = 300
@@ -156,13 +151,11 @@ class JobDescription:
     """The module was not imported (its packages live in its own environment): parameters are still to be read there."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ManifestRead:
+class ManifestRead(Message):
     jobs: tuple[JobDescription, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class FunctionsRead:
+class FunctionsRead(Message):
     """Answer to `ReadManifest` with `modules`: the parameters of each named function, in order."""
 
     parameters: tuple[tuple[Parameter, ...], ...] = ()
@@ -170,24 +163,23 @@ class FunctionsRead:
     source_lines: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class ManifestFailed:
+class ManifestFailed(Message):
     """Why the manifest could not be read: one sentence, the place, and the user's own traceback."""
 
     error: str
     file: str | None = None
     line: int | None = None
     traceback: str = ""
+    hint: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finished:
+class Finished(Message):
     """How the job function ended."""
 
     outcome: str
     """done, degraded, retry, skip or failed."""
     reason: str | None = None
-    """For failed: exception, oom; else None."""
+    """For failed: exception, exit (the job called sys.exit with something), oom; else None."""
     message: str = ""
     result: Any = None
     retry_after_seconds: float | None = None
@@ -198,7 +190,7 @@ class Finished:
     error_line: int | None = None
 
 
-MESSAGES: dict[str, type] = {
+MESSAGES: dict[str, type[Message]] = {
     cls.__name__: cls
     for cls in (
         ReadManifest,
@@ -221,19 +213,20 @@ class BadMessage(ValueError):
     """The other side sent something that is not a message of this protocol."""
 
 
-def encode(message: Any) -> bytes:
+def encode(message: Message) -> bytes:
     """`message` as one line. Raises TypeError or ValueError for values that JSON cannot carry."""
-    line = json.dumps({"is": type(message).__name__, **asdict(message)}, allow_nan=False, separators=(",", ":"))
-    data = line.encode() + b"\n"
+    data = dumps({"is": type(message).__name__, **message.values()}).encode() + b"\n"
     if len(data) > MAX_MESSAGE_BYTES:
-        raise ValueError(f"a {type(message).__name__} message of {len(data)} bytes is over the {MAX_MESSAGE_BYTES} allowed")
+        raise ValueError(
+            f"a {type(message).__name__} message of {len(data)} bytes is over the {MAX_MESSAGE_BYTES} allowed"
+        )
     return data
 
 
 def decode(line: bytes) -> Any:
     """The message in `line`. Raises BadMessage."""
     try:
-        fields = json.loads(line)
+        fields = loads(line.decode())
         cls = MESSAGES[fields.pop("is")]
         if cls is ManifestRead:
             return ManifestRead(jobs=tuple(job_description(job) for job in fields["jobs"]))

@@ -1,0 +1,78 @@
+"""Importing from a tree of job files: always from the source, never leaving byte code behind.
+
+Byte code is found by time stamp and size, so two edits within a second would run the first one; and files that appear
+in the tree would end up in its history.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from zerg._script import Placeholder, script_block
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ExtensionFileLoader, FileFinder, SourceFileLoader
+    from types import CodeType, ModuleType
+    from typing import Any
+else:
+    # what importlib.machinery re-exports, without importing importlib
+    _external = sys.modules["_frozen_importlib_external"]
+    ExtensionFileLoader, FileFinder = _external.ExtensionFileLoader, _external.FileFinder
+    SourceFileLoader = _external.SourceFileLoader
+
+
+class TreeLoader(SourceFileLoader):
+    """Compiles the source each time."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
+class ManifestLoader(TreeLoader):
+    """As a manifest is read: files with requirements of their own are not executed, their functions are only named."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        path = self.get_filename(module.__name__)
+        if script_block(self.get_data(path).decode(errors="replace")) is None:
+            super().exec_module(module)
+            return
+        names = self.get_code(module.__name__).co_names  # compiled, so that a syntax error is found here and now
+
+        def named(name: str) -> Any:
+            if name.startswith("__") or name not in names:
+                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+            return Placeholder(module.__name__, name)
+
+        module.__dict__["__getattr__"] = named
+
+
+def install(tree: str, loader: type[TreeLoader] = TreeLoader) -> None:
+    """Put `tree` first on sys.path, its modules loaded by `loader`."""
+    import _imp
+
+    finder: Callable[[str], Any] = FileFinder.path_hook(
+        (ExtensionFileLoader, _imp.extension_suffixes()), (loader, [".py"])
+    )
+
+    def hook(path: str) -> Any:
+        if path == tree or path.startswith(tree + "/"):
+            return finder(path)
+        raise ImportError(f"{path} is outside the tree")
+
+    sys.path_hooks.insert(0, hook)
+    sys.path.insert(0, tree)
+
+
+def relative(file: str, tree: str) -> str | None:
+    """`file` as it is called inside the tree, None for a file outside."""
+    return file[len(tree) + 1 :] if file.startswith(tree + "/") else None
+
+
+def function_line(code: CodeType, name: str) -> int:
+    """The line where a module defines the function `name`; 1 if it comes from elsewhere."""
+    lines = [each.co_firstlineno for each in code.co_consts if hasattr(each, "co_name") and each.co_name == name]
+    return lines[-1] if lines else 1
