@@ -1,13 +1,15 @@
-"""Canonical JSON text, document hash and idempotency key: equal to the byte with every other implementation of the contract.
+"""Canonical JSON text, document hash and idempotency key: equal to the byte with every implementation of the contract.
 
-The rules are ECMAScript's, not RFC 8785's: array-index keys come first by number, the rest by UTF-16 code unit, and numbers
-are written as the IEEE double reads. Everything here works on JSON nested to any depth.
+The rules are ECMAScript's, not RFC 8785's: array-index keys come first by number, the rest by UTF-16 code unit, and
+numbers are written as the IEEE double reads. Everything here works on JSON nested to any depth.
 """
 
 import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
+from itertools import chain
 from json.encoder import encode_basestring
 from typing import Any, Final
 
@@ -46,9 +48,24 @@ def idempotency_key(tenant_id: str, project_id: str, job_type: str, payload: dic
     return sha256_of({"tenant_id": tenant_id, "project_id": project_id, "job_type": job_type, "payload": payload})
 
 
+def sha256_of_each(values: list[Any]) -> list[str]:
+    """`sha256_of` for many small values at a third of the cost."""
+    if not _is_plain(values):
+        return [sha256_of(value) for value in values]
+    try:
+        return [hashlib.sha256(_paired(_sorted_text(value)).encode()).hexdigest() for value in values]
+    except RecursionError:
+        return [sha256_of(value) for value in values]
+
+
 def sha256_of(value: Any) -> str:
     """Lower-case hex sha256 of the canonical text."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def sha256_in_order(value: Any, order: Callable[[str], Any]) -> str:
+    """As `sha256_of`, with the keys of every object sorted by `order`: for modules that sort differently."""
+    return hashlib.sha256(_paired(_written(value, indent=False, order=order)).encode()).hexdigest()
 
 
 def pretty(value: Any) -> str:
@@ -103,36 +120,31 @@ def _placed(digits: str, point: int) -> str:
 def _is_plain(value: Any) -> bool:
     """True if the standard encoder with sorted keys writes `value` exactly as the contract wants it.
 
-    Level by level, so that the work per value is done by built-ins: this is what makes 10,000 requests a fraction of a second.
+    Level by level, all work per value in built-ins: with this, 10,000 requests are hashed in a fraction of a second.
     """
     level: list[Any] = [value]
     keys: set[Any] = set()
-    kinds: set[type] = {type(value)}
-    while level and kinds <= _PLAIN_KINDS:
-        children: list[Any] = []
-        for container in level:
-            if type(container) is dict:
-                keys.update(container)
-                children.extend(container.values())
-            elif type(container) is list:
-                children.extend(container)
-            elif not _plain_scalar(container):
-                return False
-        kinds = set(map(type, children))
-        if float in kinds or int in kinds:
-            level = [child for child in children if type(child) in (dict, list, float, int)]
-        else:
-            level = [child for child in children if type(child) in (dict, list)]
-    return not level and all(type(key) is str and not _UNUSUAL_KEY.match(key) for key in keys)
+    while level:
+        kinds = set(map(type, level))
+        if not (kinds <= _PLAIN_KINDS and _plain_numbers(level, kinds)):
+            return False
+        objects = [item for item in level if type(item) is dict] if dict in kinds else []
+        lists = [item for item in level if type(item) is list] if list in kinds else []
+        keys.update(*objects)
+        level = list(chain.from_iterable(map(dict.values, objects)))
+        level.extend(chain.from_iterable(lists))
+    return all(type(key) is str and not _UNUSUAL_KEY.match(key) for key in keys)
 
 
-def _plain_scalar(value: Any) -> bool:
-    if type(value) is float:
-        return 1e-4 <= abs(value) < 1e16 and not value.is_integer()
-    return type(value) is not int or -_EXACT <= value <= _EXACT
+def _plain_numbers(values: list[Any], kinds: set[type]) -> bool:
+    if int in kinds and any(not -_EXACT <= number <= _EXACT for number in {v for v in values if type(v) is int}):
+        return False
+    return float not in kinds or all(
+        1e-4 <= abs(number) < 1e16 and not number.is_integer() for number in {v for v in values if type(v) is float}
+    )
 
 
-def _written(value: Any, *, indent: bool) -> str:
+def _written(value: Any, *, indent: bool, order: Callable[[str], Any] | None = None) -> str:
     """The general writer: a stack instead of recursion, so depth costs memory only."""
     out: list[str] = []
     colon = ": " if indent else ":"
@@ -154,7 +166,7 @@ def _written(value: Any, *, indent: bool) -> str:
             continue
         line = "\n" + "  " * level if indent else ""
         pending.append(("\n" + "  " * (level - 1) + closing if indent else closing, _END, 0))
-        entries = _members(current, colon) if is_object else [("", item) for item in current]
+        entries = _members(current, colon, order or key_order) if is_object else [("", item) for item in current]
         for position in range(len(entries) - 1, -1, -1):
             name, item = entries[position]
             pending.append(((opening if position == 0 else ",") + line + name, item, level + 1))
@@ -164,11 +176,11 @@ def _written(value: Any, *, indent: bool) -> str:
 _END: Final = object()
 
 
-def _members(mapping: dict[Any, Any], colon: str) -> list[tuple[str, Any]]:
+def _members(mapping: dict[Any, Any], colon: str, order: Callable[[str], Any]) -> list[tuple[str, Any]]:
     for key in mapping:
         if not isinstance(key, str):
             raise Refused(f"{key!r} is not text and cannot be the key of a JSON object.", code="jobforge.not_json")
-    return [(encode_basestring(key) + colon, mapping[key]) for key in sorted(mapping, key=key_order)]
+    return [(encode_basestring(key) + colon, mapping[key]) for key in sorted(mapping, key=order)]
 
 
 def _scalar(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class JobType:
-    """`action` types change something outside and need a policy token; `max_cost_usd` caps every request of the type."""
+    """`action` types change something outside and need a policy token; `max_cost_usd` caps each request."""
 
     name: str
     runner_id: str

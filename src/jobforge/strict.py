@@ -1,13 +1,13 @@
 """The one parser for JSON that comes from outside.
 
-It refuses what JSON parsers commonly let pass and disagree about: duplicate keys, NaN and Infinity, numbers beyond the double
-range, a byte-order mark, and documents too large, too deep or with too many values.
+It refuses what JSON parsers commonly let pass and disagree about: duplicate keys, NaN and Infinity, numbers beyond the
+double range, a byte-order mark, and documents too large, too deep or with too many values.
 """
 
 import json
 import math
 import re
-from json.decoder import scanstring
+from itertools import chain
 from typing import Any, Final, NoReturn
 
 from jobforge.errors import Refused
@@ -16,9 +16,9 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_DEPTH: Final = 1_000
 MAX_NODES: Final = 1_000_000  # values of any kind, keys not counted
 
+_decoder = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_LONG_NUMBER = re.compile(rb"[0-9]{300}")
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 _MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 
@@ -26,7 +26,7 @@ _MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UT
 def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, max_nodes: int = MAX_NODES) -> Any:
     """The value of `data`, or `Refused` with line and column. Integers of any size stay integers."""
     text = _decoded(data, max_bytes)
-    if _surely_few(data, max_nodes) and not _LONG_NUMBER.search(data):
+    if _surely_few(data, max_nodes):
         try:
             value = _quick(text)
         except (ValueError, RecursionError):
@@ -67,7 +67,9 @@ def _surely_few(data: bytes, max_nodes: int) -> bool:
 
 
 def _quick(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)
+    return json.loads(
+        text, object_pairs_hook=_unique, parse_int=_integer, parse_float=_finite, parse_constant=_no_constant
+    )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -75,6 +77,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("duplicate key")
     return members
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 308:
+        raise ValueError("perhaps beyond the double range")
+    return int(digits)
 
 
 def _finite(digits: str) -> float:
@@ -91,9 +99,9 @@ def _no_constant(name: str) -> NoReturn:
 def _depth(value: Any) -> int:
     depth = 0
     level = [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
+    while objects_and_lists := [item for item in level if type(item) is dict or type(item) is list]:
         depth += 1
-        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+        level = list(chain.from_iterable(i.values() if type(i) is dict else i for i in objects_and_lists))
     return depth
 
 
@@ -192,11 +200,11 @@ class _Reader:
 
     def _string(self) -> str:
         try:
-            value, self.at = scanstring(self.text, self.at + 1, True)
+            value, self.at = _decoder.raw_decode(self.text, self.at)
         except json.JSONDecodeError as error:
             self.at = error.pos
             self._refuse("A string has an invalid escape, a control character or no end", code="jobforge.not_json")
-        return value
+        return str(value)
 
     def _number(self) -> int | float:
         found = _NUMBER.match(self.text, self.at)
@@ -234,7 +242,7 @@ class _Reader:
         )
 
     def _pointer(self) -> str:
-        """Where the reader is, as a JSON pointer; only the outermost twenty steps, so that a deep document stays readable."""
+        """Where the reader is, as a JSON pointer; the outermost twenty steps, so that it stays readable."""
         steps = [
             escaped_step(key) if isinstance(container, dict) else str(len(container))
             for container, key in zip(self.open[:20], self.keys, strict=False)
