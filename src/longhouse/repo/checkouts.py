@@ -1,0 +1,138 @@
+"""Read-only trees of commits, for jobs to run from.
+
+A checkout holds exactly the commit's bytes: no line-end conversion, no filter, links as plain files. Mode bits stop
+nobody who is root, so every use compares what is there with the commit first; one that was changed is built anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from longhouse.repo.git import Git, GitFailed, require_commit
+
+Files = dict[str, str]
+"""Blob id by path relative to the tree."""
+
+ATTEMPTS = 5
+"""Others may build, tamper with or prune the same checkout meanwhile."""
+READ_ONLY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+SEARCHABLE = READ_ONLY | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+SUBMODULE = "160000"
+
+
+def checkout(git: Git, folder: Path, commit: str) -> Path:
+    """The tree of `commit`, verified now. Any number of threads and processes may ask at once."""
+    files = listing(git, require_commit(commit))
+    place = folder / commit
+    if matches(place, files):
+        return place
+    folder.mkdir(parents=True, exist_ok=True)
+    for _ in range(ATTEMPTS):
+        _put(_build(git, folder, commit), place, files)
+        if matches(place, files):
+            return place
+    raise GitFailed(
+        f"the checkout of {commit[:12]} does not stay as it was committed",
+        hint="Something changes files below the cache folder of the data directory; find out what, and stop it.",
+    )
+
+
+@lru_cache(maxsize=128)
+def listing(git: Git, commit: str) -> Files:
+    """What `commit` holds; a commit never changes, so it is read once. Submodules are left out, as in every clone."""
+    out = git.read("ls-tree", "-r", "-z", "--full-tree", commit).out
+    entries = (entry.split(b"\t", 1) for entry in out.split(b"\0") if entry)
+    fields = ((head.decode().split(" "), os.fsdecode(path)) for head, path in entries)
+    return {path: blob for (mode, _, blob), path in fields if mode != SUBMODULE}
+
+
+def matches(place: Path, files: Files) -> bool:
+    """Whether `place` holds these files, these bytes and nothing else."""
+    try:
+        seen = dict(_blobs(place, place, 64 if any(len(blob) == 64 for blob in files.values()) else 40))
+    except OSError:
+        return False
+    return seen == files
+
+
+def prune(folder: Path, keep: Collection[str]) -> int:
+    """Remove every checkout but those of the commits in `keep`; also what a crash left half-built. How many went."""
+    gone = 0
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if entry.name not in keep:
+            _discard(entry)
+            gone += 1
+    return gone
+
+
+def _blobs(place: Path, folder: Path, digits: int) -> Iterator[tuple[str, str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = os.path.relpath(entry.path, place)
+            if entry.is_dir(follow_symlinks=False):
+                yield from _blobs(place, Path(entry.path), digits)
+            elif entry.is_file(follow_symlinks=False):
+                yield name, blob_id(Path(entry.path).read_bytes(), digits)
+            else:
+                yield name, "not a file"
+
+
+def blob_id(data: bytes, digits: int = 40) -> str:
+    """git's name for a file of these bytes."""
+    digest = hashlib.sha256() if digits == 64 else hashlib.sha1(usedforsecurity=False)
+    digest.update(b"blob %d\0" % len(data))
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _build(git: Git, folder: Path, commit: str) -> Path:
+    place = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    tree = place / "tree"
+    tree.mkdir()
+    git.read("read-tree", "--reset", "-u", commit, index=place / "index", work_tree=tree)
+    for current, _, names in os.walk(tree, topdown=False):
+        for name in names:
+            os.chmod(os.path.join(current, name), READ_ONLY)  # an executable bit has no use: Python reads the file
+        if current != str(tree):
+            os.chmod(current, SEARCHABLE)
+    return place
+
+
+def _put(built: Path, place: Path, files: Files) -> None:
+    """Move `built`/tree to `place`. One that another caller made stays: a run may be importing from it right now."""
+    for attempt in range(2):
+        try:
+            os.rename(built / "tree", place)
+            os.chmod(place, SEARCHABLE)
+        except OSError:
+            if attempt == 0 and not matches(place, files):
+                _set_aside(place, built / "tampered")
+                continue
+        break
+    _discard(built)
+
+
+def _set_aside(place: Path, aside: Path) -> None:
+    with suppress(OSError):
+        os.chmod(place, 0o700, follow_symlinks=True)  # a folder moves to another parent only if it is writable
+        os.rename(place, aside)
+
+
+def _discard(place: Path) -> None:
+    if not stat.S_ISDIR(place.lstat().st_mode):
+        place.unlink()
+        return
+    for current, folders, _ in os.walk(place):
+        for path in (current, *(os.path.join(current, name) for name in folders)):
+            if not os.path.islink(path):
+                with suppress(OSError):
+                    os.chmod(path, 0o700)
+    shutil.rmtree(place, ignore_errors=True)

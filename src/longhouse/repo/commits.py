@@ -1,0 +1,271 @@
+"""What is in the tree becomes a commit: every settled change, a trial, the way back to what last loaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from longhouse.errors import Conflict, NotFound
+from longhouse.repo import locks
+from longhouse.repo.git import BRANCH, Git, GitFailed, require_commit, require_ref
+
+LOADED = "refs/longhouse/loaded"
+"""The last commit whose manifest loaded: what runs."""
+TRIALS = "refs/longhouse/trials"
+OURS = "refs/longhouse/branch"
+"""Symbolic, to the branch that this instance commits to. Kept in the repo, so that it survives the database."""
+
+UNDER_WAY = {
+    "MERGE_HEAD": "a merge is under way",
+    "rebase-merge": "a rebase is under way",
+    "rebase-apply/applying": "git am is under way",
+    "rebase-apply": "a rebase is under way",
+    "CHERRY_PICK_HEAD": "a cherry-pick is under way",
+    "REVERT_HEAD": "a revert is under way",
+    "BISECT_LOG": "a bisect is under way",
+    "sequencer": "a cherry-pick or revert of several commits is under way",
+}
+NAMED = 4
+"""Files named in the subject of a commit; more are counted."""
+
+
+class CommitBlocked(Conflict):
+    """Nothing is committed now, because it would spoil what a person is doing."""
+
+    code = "repo.commit_blocked"
+
+
+@dataclass(frozen=True)
+class TreeState:
+    clean: bool
+    """Nothing to commit."""
+    staged: bool
+    """Somebody has staged something and may be about to commit it himself."""
+    blocked: str | None
+    """Why nothing is committed now; None when it can be."""
+    branch: str | None
+    """Where HEAD is; None when detached."""
+    head: str | None
+    changed: tuple[str, ...] = ()
+    """Paths that differ from HEAD, staged or not."""
+
+
+@dataclass(frozen=True)
+class Committed:
+    commit: str
+    subject: str
+    files: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    """git's words on files that could not be read and are in no commit."""
+
+
+def state(git: Git) -> TreeState:
+    """How the tree stands against HEAD. Takes no lock, changes nothing. Raises ConfigRefused."""
+    head = git.head()
+    entries = _status(git)
+    conflicts = tuple(path for code, path in entries if "U" in code or code in ("AA", "DD"))
+    return TreeState(
+        clean=not entries,
+        staged=any(code[0] not in " ?!" for code, _ in entries),
+        blocked=_under_way(git) or _conflict(conflicts) or _elsewhere(git, head.branch) or _held(locks.heal(git)),
+        branch=head.branch,
+        head=head.commit,
+        changed=tuple(path for _, path in entries),
+    )
+
+
+def commit_all(git: Git, message: str | None = None, *, author: str | None = None) -> Committed | None:
+    """Commit everything in the tree; None if HEAD has it already. Raises CommitBlocked, ConfigRefused, GitFailed.
+
+    `message` None: `Update jobs: ` and the files. `author` is `Name <address>`, for a change somebody made on a page.
+    """
+    git.check_config()
+    require_free(git)
+    left_out = _add_all(git)
+    changes = _staged(git)
+    if not changes:
+        return None
+    subject = message or f"Update jobs: {summary(changes)}"
+    signed = [f"--author={author}"] if author else []
+    git.write("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "-F", "-", *signed, data=subject.encode())
+    commit = git.head().commit
+    assert commit is not None
+    return Committed(commit, subject.partition("\n")[0], tuple(path for _, path in changes), left_out)
+
+
+def require_free(git: Git) -> None:
+    """Raises CommitBlocked when a commit now would take part in something a person has not finished."""
+    conflicts = tuple(path for code, path in _status(git) if "U" in code or code in ("AA", "DD"))
+    why = _under_way(git) or _conflict(conflicts) or _elsewhere(git, git.head().branch) or _held(locks.heal(git))
+    if why:
+        raise CommitBlocked(f"Nothing is committed: {why}", hint="Finish or abort it; the change is committed then.")
+
+
+def summary(changes: Sequence[tuple[str, str]]) -> str:
+    """`add jobs/a.py, manifest.py`, from git's (A|M|D, path) pairs."""
+    verbs = {"A": "add ", "D": "remove "}
+    named = [verbs.get(code[0], "") + _printable(path) for code, path in changes[:NAMED]]
+    more = len(changes) - len(named)
+    return ", ".join(named) + (f" and {more} more file{'s' if more > 1 else ''}" if more else "")
+
+
+def snapshot(git: Git, tree: Path | None = None) -> str:
+    """A commit of the files as they stand, on no branch, for a trial run; HEAD itself if nothing differs.
+
+    Works during a merge, too. The person's index is not touched.
+    """
+    tree = tree or git.work_tree
+    head = git.head().commit
+    with _index(git) as index:
+        with suppress(FileNotFoundError):
+            shutil.copyfile(git.git_dir / "index", index)  # with it, unchanged files need not be read
+        git.write("add", "--all", "--ignore-errors", "--", ".", index=index, work_tree=tree, codes=(0, 1))
+        content = git.write("write-tree", index=index).out.decode().strip()
+    if head is not None and content == git.read("rev-parse", f"{head}^{{tree}}").out.decode().strip():
+        return head
+    parents = ("-p", head) if head else ()
+    commit = git.write("commit-tree", content, *parents, data=b"Trial").out.decode().strip()
+    git.write("update-ref", f"{TRIALS}/{commit}", commit)
+    return commit
+
+
+def forget_trials(git: Git, keep: Iterable[str] = ()) -> int:
+    """Drop the refs of trials but for those in `keep`; git's own housekeeping then removes their objects."""
+    kept = set(keep)
+    trials = git.read("for-each-ref", "--format=%(objectname)", TRIALS).out.decode().split()
+    gone = [commit for commit in trials if commit not in kept]
+    if gone:
+        lines = "".join(f"delete {TRIALS}/{commit}\n" for commit in gone)
+        git.write("update-ref", "--stdin", data=lines.encode())
+    return len(gone)
+
+
+def loaded(git: Git) -> str | None:
+    return git.ref(LOADED)
+
+
+def set_loaded(git: Git, commit: str) -> None:
+    git.write("update-ref", require_ref(LOADED), require_commit(commit))
+
+
+def branch(git: Git) -> str:
+    """The branch this instance commits to."""
+    with suppress(OSError):
+        name = (git.git_dir / OURS).read_text("utf-8", "replace").strip().removeprefix("ref: refs/heads/")
+        if BRANCH.match(name):
+            return name
+    return git.head().branch or "main"
+
+
+def remember_branch(git: Git) -> None:
+    """Where HEAD is becomes the instance's branch, unless it has one."""
+    if not (git.git_dir / OURS).exists():
+        git.write("symbolic-ref", OURS, f"refs/heads/{branch(git)}")
+
+
+def restore_loaded(git: Git) -> Committed:
+    """The files of the loaded commit as a new commit on top of everything, for a server that does not start any more.
+
+    What is in the tree is committed first, so nothing is lost. `jobs.toml` stays as it is if it can be read: a job that
+    somebody disabled since must not come back to life.
+    """
+    target = loaded(git)
+    if target is None:
+        raise NotFound("No commit of the jobs repo has ever loaded, so there is nothing to restore")
+    commit_all(git)
+    head = git.head().commit
+    assert head is not None
+    git.write("read-tree", "-m", "-u", head, _with_overrides_of(git, head, target))
+    changes = _staged(git)
+    if not changes:
+        return Committed(head, "", ())
+    subject = f"Update jobs: restore {target[:12]}, the last that loaded"
+    git.write("commit", "--quiet", "--no-verify", "-F", "-", data=subject.encode())
+    commit = git.head().commit
+    assert commit is not None
+    return Committed(commit, subject, tuple(path for _, path in changes))
+
+
+def _with_overrides_of(git: Git, head: str, target: str) -> str:
+    """The tree of `target`, but jobs.toml as `head` has it (or has it not), unless that cannot be read."""
+    found = git.read("rev-parse", "--verify", "--quiet", f"{head}:jobs.toml", codes=(0, 1, 128))
+    if found.code == 0 and not _readable_overrides(git, head):
+        return f"{target}^{{tree}}"
+    with _index(git) as index:
+        git.write("read-tree", target, index=index)
+        if found.code == 0:
+            blob = found.out.decode().strip()
+            git.write("update-index", "--add", "--cacheinfo", f"100644,{blob},jobs.toml", index=index)
+        else:
+            git.write("update-index", "--force-remove", "jobs.toml", index=index)
+        return git.write("write-tree", index=index).out.decode().strip()
+
+
+def _readable_overrides(git: Git, commit: str) -> bool:
+    try:
+        tomllib.loads(git.read("cat-file", "blob", f"{commit}:jobs.toml").out.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return False
+    return True
+
+
+@contextmanager
+def _index(git: Git) -> Iterator[Path]:
+    """Where an index may be that is nobody's but the caller's."""
+    with tempfile.TemporaryDirectory(dir=git.home, prefix="index-") as folder:
+        yield Path(folder) / "index"
+
+
+def _status(git: Git) -> list[tuple[str, str]]:
+    out = git.inspect("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames").out
+    return [(item[:2].decode(), os.fsdecode(item[3:])) for item in out.split(b"\0") if item]
+
+
+def _staged(git: Git) -> list[tuple[str, str]]:
+    """(A|M|D|T, path) of what the index holds and HEAD does not."""
+    out = git.inspect("diff", "--cached", "--name-status", "-z", "--no-renames", "--no-ext-diff", "--no-textconv").out
+    items = [os.fsdecode(item) for item in out.split(b"\0") if item]
+    return list(zip(items[::2], items[1::2], strict=True))
+
+
+def _add_all(git: Git) -> tuple[str, ...]:
+    """Stage everything that can be read; git's words on the rest."""
+    added = git.write("add", "--all", "--ignore-errors", "--", ".", codes=(0, 1, 128))
+    if added.code == 0:
+        return ()
+    said = git.scrub(added.err.decode("utf-8", "replace")).splitlines()
+    words = tuple(line.removeprefix("error: ") for line in said if line.startswith("error: "))
+    if added.code == 128 and not words:
+        raise GitFailed(f"git add failed: {'; '.join(said[:3])}")
+    return words
+
+
+def _under_way(git: Git) -> str | None:
+    return next((why for name, why in UNDER_WAY.items() if (git.git_dir / name).exists()), None)
+
+
+def _conflict(paths: Sequence[str]) -> str | None:
+    return f"a conflict in {_printable(paths[0])} is not resolved" if paths else None
+
+
+def _elsewhere(git: Git, at: str | None) -> str | None:
+    ours = branch(git)
+    if at == ours:
+        return None
+    return f"HEAD is {'on the branch ' + at if at else 'detached'}, and the branch of this instance is {ours}"
+
+
+def _held(found: locks.Locks) -> str | None:
+    """Any lock that a commit needs."""
+    needed = [name for name in found.held if not name.startswith("refs/") or name.startswith("refs/heads/")]
+    return f"another git process is at work ({needed[0]})" if needed else None
+
+
+def _printable(path: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in path)[:120]
