@@ -1,0 +1,380 @@
+"""The settings of an instance, read once: flag, then environment, then `<data>/config.toml`, then default.
+
+The only module that reads the environment. A value that makes no sense is refused with its source and name. No setting
+turns a feature off.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from longhouse.errors import CannotStart, LonghouseError, UsageError
+
+PREFIX = "LONGHOUSE_JOBS_"
+DEFAULT_PORT = 4747
+
+
+@dataclass(frozen=True)
+class Config:
+    data_dir: Path
+    host: str
+    port: int
+    """0: any free one."""
+    slots: int
+    """How many runs may be alive at once."""
+    timezone: str
+    """The zone of jobs that name none."""
+    allowed_hosts: tuple[str, ...]
+    """Names under which browsers reach the instance, besides localhost and the address it listens on."""
+    trusted_proxies: tuple[str, ...]
+    """Networks whose X-Forwarded-For is believed."""
+    stop_grace_seconds: float
+    """Time between TERM and KILL, for a cancelled run and for all runs when the server stops."""
+    index_url: str | None = field(repr=False)
+    extra_index_urls: tuple[str, ...] = field(repr=False)
+    find_links: tuple[str, ...]
+    proxy: str | None = field(repr=False)
+    ca_file: Path | None
+    allow_source_builds: bool
+    """Job environments may build packages from source: foreign code runs while they are installed."""
+    log_format: Literal["text", "json"]
+    installer_environment: dict[str, str] = field(repr=False)
+    """Environment variables for the installer (uv) and for nobody else: they may hold credentials."""
+    sources: dict[str, str]
+    """Where each value came from, as `config show` says it."""
+
+    def shown(self) -> dict[str, Any]:
+        """Every setting as it may be printed: passwords in addresses are dots."""
+        values = {"data_dir": str(self.data_dir)} | {setting.name: getattr(self, setting.name) for setting in SETTINGS}
+        return {name: _printable(value) for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Setting:
+    name: str
+    """The key in config.toml; in capitals and after LONGHOUSE_JOBS_, the environment variable."""
+    parse: Callable[[Any], Any]
+    """From a TOML value or a text; raises ValueError with what was expected."""
+    default: Callable[[], tuple[Any, str]]
+    """The value and the source to name for it."""
+    secret: bool = False
+    """Also read from the file that `…_FILE` names."""
+
+
+def load(flags: Mapping[str, Any], *, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Config:
+    """The settings for this process. Raises UsageError (flag, environment) and CannotStart (config.toml).
+
+    `flags` that are None were not given. `cwd` is where the search for a data directory starts; None: no search.
+    """
+    environ = os.environ if environ is None else environ
+    data_dir, origin = find_data_dir(flags.get("data_dir"), environ=environ, cwd=cwd)
+    _refuse_unknown_variables(environ)
+    path = data_dir / "config.toml"
+    stored = _read(path)
+    values: dict[str, Any] = {}
+    sources = {"data_dir": origin}
+    for setting in SETTINGS:
+        values[setting.name], sources[setting.name] = _value(setting, flags, environ, stored, path)
+    values["find_links"] = tuple(_located(link, data_dir) for link in values["find_links"])
+    if values["ca_file"] is not None:
+        values["ca_file"] = data_dir / Path(values["ca_file"]).expanduser()
+        if not values["ca_file"].is_file():
+            raise CannotStart(f"ca_file ({sources['ca_file']}): there is no file {values['ca_file']}")
+    return Config(data_dir=data_dir, installer_environment=_for_installer(values, environ), sources=sources, **values)
+
+
+def find_data_dir(
+    flag: str | os.PathLike[str] | None, *, environ: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> tuple[Path, str]:
+    """The data directory and how it was found: flag, environment, an instance around `cwd`, default."""
+    environ = os.environ if environ is None else environ
+    if flag:
+        return Path(flag).expanduser().absolute(), "--data-dir"
+    if given := environ.get(PREFIX + "DATA_DIR"):
+        return Path(given).expanduser().absolute(), PREFIX + "DATA_DIR"
+    for folder in (cwd, *cwd.parents) if cwd else ():
+        if (folder / "longhouse.db").is_file() and (folder / "jobs").is_dir():
+            return folder, "working directory"
+    from platformdirs import user_data_path
+
+    return user_data_path("longhouse-jobs", appauthor=False), "default"
+
+
+def write_first(path: Path, timezone: str) -> None:
+    """At first boot: note the zone in config.toml, so that it stays when the machine's changes. Keeps what is there."""
+    text = path.read_text(encoding="utf-8") if path.exists() else FIRST
+    if "timezone" in tomllib.loads(text):
+        return
+    part = path.with_name(".config.toml.new")
+    part.write_text(f'timezone = "{timezone}"\n{text}', encoding="utf-8")
+    part.chmod(0o600)
+    part.replace(path)
+
+
+FIRST = """\
+# Settings of this Longhouse instance; `longhouse-jobs config show` prints all of them with their sources.
+# A command line flag or an environment variable (LONGHOUSE_JOBS_PORT for `port`) goes before this file.
+# The time zone above is that of jobs that name none.
+"""
+
+
+def wants_no_color() -> bool:
+    """https://no-color.org"""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+# --- one value -------------------------------------------------------------------------------------------------------
+
+
+def _value(
+    setting: Setting, flags: Mapping[str, Any], environ: Mapping[str, str], stored: dict[str, Any], path: Path
+) -> tuple[Any, str]:
+    name, variable = setting.name, PREFIX + setting.name.upper()
+    if flags.get(name) is not None:
+        return _parsed(setting, flags[name], "--" + name.replace("_", "-"), UsageError)
+    if setting.secret and (file := environ.get(variable + "_FILE")):
+        if environ.get(variable):
+            raise UsageError(f"{variable} and {variable}_FILE are both set", hint="Unset one of them.")
+        try:
+            text = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{variable}_FILE: {file} cannot be read: {error}") from error
+        return _parsed(setting, text, variable + "_FILE", UsageError)
+    if text := environ.get(variable, ""):
+        return _parsed(setting, text, variable, UsageError)
+    if name in stored:
+        return _parsed(setting, stored[name], str(path), CannotStart)
+    return setting.default()
+
+
+def _parsed(setting: Setting, value: Any, source: str, refusal: type[LonghouseError]) -> tuple[Any, str]:
+    try:
+        return setting.parse(value), source
+    except ValueError as error:
+        shown = "the value" if setting.secret else repr(value)
+        hint = f"Correct {setting.name} in {source}." if refusal is CannotStart else f"Correct or unset {source}."
+        if isinstance(value, str) and re.match(r"(tcp|udp)://", value):
+            hint = "Kubernetes sets this for a Service of that name; set `enableServiceLinks: false` in the pod."
+        raise refusal(f"{setting.name} ({source}): {shown} is not {error}", hint=hint) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        stored = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise CannotStart(f"{path} cannot be read: {error}", hint="Correct the file, or move it away.") from error
+    for key in stored:
+        if key not in NAMES:
+            raise CannotStart(f"{path}: there is no setting {key!r}", hint=_hint(key))
+    return stored
+
+
+SERVICE_LINK = re.compile(r"SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_.*")
+"""What Kubernetes puts into every pod beside a Service called longhouse-jobs."""
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    known = {name.upper() for name in (*NAMES, "data_dir")}
+    known |= {f"{setting.name.upper()}_FILE" for setting in SETTINGS if setting.secret}
+    for variable in environ:
+        rest = variable.removeprefix(PREFIX)
+        if rest != variable and rest not in known and not SERVICE_LINK.fullmatch(rest):
+            raise UsageError(f"there is no setting {variable}", hint=_hint(rest.lower()))
+
+
+def _hint(key: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(key, NAMES, n=1)
+    if key == "data_dir":
+        return f"The data directory holds this file; name it with --data-dir or {PREFIX}DATA_DIR."
+    return f"Did you mean {near[0]!r}?" if near else f"The settings are: {', '.join(NAMES)}."
+
+
+# --- kinds of values; each raises ValueError saying what was expected ------------------------------------------------
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value.strip()):
+            value = int(value)
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def _seconds(value: Any) -> float:
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 600:
+        raise ValueError("a number of seconds from 0 to 600")
+    return number
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "1", "yes", "false", "0", "no"):
+        return value.strip().lower() in ("true", "1", "yes")
+    raise ValueError("true or false")
+
+
+def _text(pattern: str, expected: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value.strip()):
+            raise ValueError(expected)
+        return value.strip()
+
+    return parse
+
+
+_word = _text(r"\S+", "a word without spaces")
+_path = _text(r".+", "a path")
+_url = _text(r"(https?|socks5h?|file)://\S+", "an address such as https://host/path")
+_host_name = _text(r"[A-Za-z0-9.:_\[\]-]{1,253}", "a host name, without http:// and path")
+_log_format = _text(r"text|json", "'text' or 'json'")
+
+
+def _network(value: Any) -> str:
+    try:
+        return str(ipaddress.ip_network(_word(value)))
+    except ValueError as error:
+        raise ValueError("a list of addresses or networks such as 10.0.0.0/8") from error
+
+
+def _list(each: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
+    """A TOML list, or words with spaces or commas between them."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = value.replace(",", " ").split()
+        if not isinstance(value, list | tuple):
+            raise ValueError("a list")
+        return tuple(each(item) for item in value)
+
+    return parse
+
+
+def _zone(value: Any) -> str:
+    try:
+        return ZoneInfo(_word(value)).key
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError("a time zone such as Europe/Berlin or UTC") from error
+
+
+# --- defaults ----------------------------------------------------------------------------------------------------
+
+
+def _fixed(value: Any) -> Callable[[], tuple[Any, str]]:
+    return lambda: (value, "default")
+
+
+def _cores() -> tuple[int, str]:
+    return max(2, len(os.sched_getaffinity(0))), "default (cores, at least 2)"
+
+
+def _system_zone() -> tuple[str, str]:
+    from tzlocal import get_localzone_name
+
+    try:
+        return _zone(get_localzone_name()), "system"
+    except (ValueError, OSError, KeyError) as error:
+        raise CannotStart(
+            f"the system's time zone cannot be told: {error}",
+            hint='Name it: LONGHOUSE_JOBS_TIMEZONE=Europe/Berlin, or timezone = "Europe/Berlin" in config.toml.',
+        ) from error
+
+
+def _by_terminal() -> tuple[str, str]:
+    return ("text" if sys.stderr.isatty() else "json"), "default (text on a terminal)"
+
+
+SETTINGS = (
+    Setting("host", _host_name, _fixed("127.0.0.1")),
+    Setting("port", _whole(0, 65535), _fixed(DEFAULT_PORT)),
+    Setting("slots", _whole(1, 256), _cores),
+    Setting("timezone", _zone, _system_zone),
+    Setting("allowed_hosts", _list(_host_name), _fixed(())),
+    Setting("trusted_proxies", _list(_network), _fixed(())),
+    Setting("stop_grace_seconds", _seconds, _fixed(2.0)),
+    Setting("index_url", _url, _fixed(None), secret=True),
+    Setting("extra_index_urls", _list(_url), _fixed(()), secret=True),
+    Setting("find_links", _list(_word), _fixed(())),
+    Setting("proxy", _url, _fixed(None), secret=True),
+    Setting("ca_file", _path, _fixed(None)),
+    Setting("allow_source_builds", _boolean, _fixed(False)),
+    Setting("log_format", _log_format, _by_terminal),
+)
+NAMES = tuple(setting.name for setting in SETTINGS)
+
+
+# --- the installer ---------------------------------------------------------------------------------------------------
+
+INHERITED = re.compile(
+    r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INDEX_STRATEGY|KEYRING_PROVIDER)"
+    r"|UV_(INSECURE_HOST|HTTP_TIMEOUT|OFFLINE|EXCLUDE_NEWER|LINK_MODE)|UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)"
+    r"|(?i:(HTTP|HTTPS|ALL|NO)_PROXY)|SSL_CERT_(FILE|DIR)|NETRC"
+)
+PIP = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_NO_INDEX": "UV_NO_INDEX",
+    "PIP_PROXY": "HTTPS_PROXY",
+    "PIP_CERT": "SSL_CERT_FILE",
+    "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
+    "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE": "SSL_CERT_FILE",
+}
+"""pip's variables under uv's names; uv's own go before them."""
+
+
+def _for_installer(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """What uv is told about indexes, proxies and certificates: our settings, else its variables, else pip's."""
+    found = {name: text for name, text in environ.items() if text and INHERITED.fullmatch(name)}
+    for pip, uv in PIP.items():
+        if text := environ.get(pip, ""):
+            separator = "," if uv == "UV_FIND_LINKS" else " "
+            found.setdefault(uv, separator.join(text.split()))
+    if values["index_url"]:
+        found.pop("UV_INDEX_URL", None)
+        found["UV_DEFAULT_INDEX"] = values["index_url"]
+    if values["extra_index_urls"]:
+        found.pop("UV_EXTRA_INDEX_URL", None)
+        found["UV_INDEX"] = " ".join(values["extra_index_urls"])
+    if values["find_links"]:
+        found["UV_FIND_LINKS"] = ",".join(values["find_links"])
+    if values["proxy"]:
+        found = {name: text for name, text in found.items() if name.upper() not in ("HTTP_PROXY", "HTTPS_PROXY")}
+        found |= {"HTTP_PROXY": values["proxy"], "HTTPS_PROXY": values["proxy"]}
+    if values["ca_file"]:
+        found["SSL_CERT_FILE"] = str(values["ca_file"])
+    return found
+
+
+def _located(link: str, data_dir: Path) -> str:
+    """A find-links entry: an address as it is, a folder as an absolute path."""
+    return link if "://" in link else str(data_dir / Path(link).expanduser())
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_printable(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return re.sub(r"(?<=://)[^/@]*@", "••••@", value) if isinstance(value, str) else value
