@@ -246,8 +246,12 @@ def _text(pattern: str, expected: str) -> Callable[[Any], str]:
 _word = _text(r"\S+", "a word without spaces")
 _path = _text(r".+", "a path")
 _url = _text(r"(https?|socks5h?|file)://\S+", "an address such as https://host/path")
-_host_name = _text(r"[A-Za-z0-9.:_\[\]-]{1,253}", "a host name, without http:// and path")
+_host = _text(r"[A-Za-z0-9.:_\[\]-]{1,253}", "a host name, without http:// and path")
 _log_format = _text(r"text|json", "'text' or 'json'")
+
+
+def _host_name(value: Any) -> str:
+    return _host(value).lower()
 
 
 def _network(value: Any) -> str:
