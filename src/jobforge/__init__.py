@@ -1,7 +1,7 @@
 """Contracts: the documents modules and ingesters exchange, their canonical form, and what makes one acceptable."""
 
 from jobforge.bundles import JobRequestBundle
-from jobforge.canonical import canonical, canonical_hash, idempotency_key, pretty
+from jobforge.canonical import canonical_hash, idempotency_key, pretty
 from jobforge.envelope import SCHEMA_VERSION
 from jobforge.errors import Refused
 from jobforge.maturity import RunnerMaturityReport
@@ -22,7 +22,6 @@ __all__ = [
     "RunnerMaturityReportSchema",
     "Violation",
     "bundle_violations",
-    "canonical",
     "canonical_hash",
     "idempotency_key",
     "maturity_violations",

@@ -30,7 +30,11 @@ _sorted_text = json.JSONEncoder(
 
 def canonical(value: Any) -> str:
     """JSON text without white space; a number outside the double range or a value that is not JSON raises `Refused`."""
-    if _is_plain(value):
+    return _text(value, is_plain(value))
+
+
+def _text(value: Any, plain: bool) -> str:
+    if plain:
         try:
             return _paired(_sorted_text(value))
         except RecursionError:
@@ -48,9 +52,9 @@ def idempotency_key(tenant_id: str, project_id: str, job_type: str, payload: dic
     return sha256_of({"tenant_id": tenant_id, "project_id": project_id, "job_type": job_type, "payload": payload})
 
 
-def sha256_of_each(values: list[Any]) -> list[str]:
-    """`sha256_of` for many small values at a third of the cost."""
-    if not _is_plain(values):
+def sha256_of_each(values: list[Any], *, plain: bool) -> list[str]:
+    """`sha256_of` for many small values; `plain` is what `is_plain` said of all of them, or of what holds them."""
+    if not plain:
         return [sha256_of(value) for value in values]
     try:
         return [hashlib.sha256(_paired(_sorted_text(value)).encode()).hexdigest() for value in values]
@@ -58,9 +62,9 @@ def sha256_of_each(values: list[Any]) -> list[str]:
         return [sha256_of(value) for value in values]
 
 
-def sha256_of(value: Any) -> str:
-    """Lower-case hex sha256 of the canonical text."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+def sha256_of(value: Any, *, plain: bool | None = None) -> str:
+    """Lower-case hex sha256 of the canonical text; `plain` as `is_plain` said of the value, None if nobody asked."""
+    return hashlib.sha256(_text(value, is_plain(value) if plain is None else plain).encode()).hexdigest()
 
 
 def sha256_in_order(value: Any, order: Callable[[str], Any]) -> str:
@@ -117,7 +121,7 @@ def _placed(digits: str, point: int) -> str:
     return f"{digits[0]}{fraction}e{point - 1:+d}"
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """True if the standard encoder with sorted keys writes `value` exactly as the contract wants it.
 
     Level by level, all work per value in built-ins: with this, 10,000 requests are hashed in a fraction of a second.

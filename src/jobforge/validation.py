@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-from jobforge.bundles import JobRequestBundle
-from jobforge.canonical import HASH_FIELDS, sha256_of_each
-from jobforge.envelope import SCHEMA_VERSION, Envelope
+from jobforge.bundles import BundleItem, JobRequestBundle
+from jobforge.canonical import HASH_FIELDS, is_plain, sha256_of_each
+from jobforge.envelope import SCHEMA_VERSION
 from jobforge.errors import Refused
 from jobforge.job_types import JOB_TYPES, MODULES, requires_policy_token
 from jobforge.maturity import RunnerMaturityReport
@@ -19,33 +19,31 @@ from jobforge.violations import Violation, hash_mismatch, hash_of, pointer, shap
 
 def bundle_violations(document: Any) -> list[Violation]:
     """Faults of a JobRequestBundle of our own shape; empty means acceptable."""
-    faults = _envelope_violations(JobRequestBundle, document)
-    if not isinstance(document, dict):
-        return faults
+    items = document.get("requests") if isinstance(document, dict) else None
+    if not isinstance(items, list):
+        return shape(JobRequestBundle, document)[1] + _envelope_violations(document)
+    plain = is_plain(document)
+    faults = shape(JobRequestBundle, {**document, "requests": []})[1] + _envelope_violations(document, plain=plain)
     if document.get("dry_run", True) is not True:
-        faults.append(
-            Violation(
-                "bundle.dry_run", "/dry_run", "The bundle is not a dry run.", "Modules only ask: leave dry_run out."
-            )
-        )
-    items = document.get("requests")
-    if isinstance(items, list):
-        for position, item in enumerate(items):
-            if isinstance(item, dict):
-                faults.extend(fault.below(f"/requests/{position}") for fault in _item_violations(document, item))
-        faults.extend(_key_violations(items))
-        faults.extend(duplicates(items))
-    return faults
+        hint = "Modules only ask: leave dry_run out."
+        faults.append(Violation("bundle.dry_run", "/dry_run", "The bundle is not a dry run.", hint))
+    for position, item in enumerate(items):
+        found = shape(BundleItem, item)[1]
+        if isinstance(item, dict):
+            found.extend(_item_violations(document, item))
+        if found:
+            faults.extend(fault.below(f"/requests/{position}") for fault in found)
+    return faults + _key_violations(items, plain=plain) + duplicates(items)
 
 
 def report_violations(document: Any) -> list[Violation]:
     """Faults of a ReportEnvelope; empty means acceptable."""
-    return _envelope_violations(ReportEnvelope, document)
+    return shape(ReportEnvelope, document)[1] + _envelope_violations(document)
 
 
 def maturity_violations(document: Any) -> list[Violation]:
     """Faults of a RunnerMaturityReport; empty means acceptable."""
-    faults = _envelope_violations(RunnerMaturityReport, document)
+    faults = shape(RunnerMaturityReport, document)[1] + _envelope_violations(document)
     runners = document.get("runners") if isinstance(document, dict) else None
     for position, runner in enumerate(runners if isinstance(runners, list) else []):
         finops = runner.get("finops") if isinstance(runner, dict) else None
@@ -54,8 +52,8 @@ def maturity_violations(document: Any) -> list[Violation]:
     return faults
 
 
-def _envelope_violations(model: type[Envelope], document: Any) -> list[Violation]:
-    _, faults = shape(model, document)
+def _envelope_violations(document: Any, *, plain: bool | None = None) -> list[Violation]:
+    faults: list[Violation] = []
     if not isinstance(document, dict):
         return faults
     version = document.get("schema_version", SCHEMA_VERSION)
@@ -65,7 +63,9 @@ def _envelope_violations(model: type[Envelope], document: Any) -> list[Violation
     if isinstance(module, str) and module and module not in MODULES:
         hint = f"Documents of this shape come from: {', '.join(sorted(MODULES))}."
         faults.append(Violation("bundle.module", "/module_id", f"The module {shown(module)} is not known.", hint))
-    computed, unhashable = hash_of({key: value for key, value in document.items() if key not in HASH_FIELDS})
+    computed, unhashable = hash_of(
+        {key: value for key, value in document.items() if key not in HASH_FIELDS}, plain=plain
+    )
     return faults + (unhashable or hash_mismatch(document.get("canonical_hash"), "/canonical_hash", computed))
 
 
@@ -164,7 +164,7 @@ def cost_violations(cost: Any, cap: float | None, path: str) -> Iterator[Violati
         yield Violation("request.cost_cap", path, message, "Lower max_cost_usd, or split the work.")
 
 
-def _key_violations(items: list[Any]) -> list[Violation]:
+def _key_violations(items: list[Any], *, plain: bool) -> list[Violation]:
     stated: list[tuple[int, str]] = []
     sources: list[dict[str, Any]] = []
     for position, item in enumerate(items):
@@ -173,7 +173,7 @@ def _key_violations(items: list[Any]) -> list[Violation]:
             stated.append((position, item["idempotency_key"]))
             sources.append({name: request.get(name) for name in ("tenant_id", "project_id", "job_type", "payload")})
     try:
-        derived = sha256_of_each(sources)
+        derived = sha256_of_each(sources, plain=plain)
     except Refused:
         return []  # the hash of the document has said so already
     return [

@@ -56,10 +56,10 @@ def hash_mismatch(stated: Any, path: str, computed: str) -> list[Violation]:
     ]
 
 
-def hash_of(value: Any) -> tuple[str, list[Violation]]:
+def hash_of(value: Any, *, plain: bool | None = None) -> tuple[str, list[Violation]]:
     """sha256 of the canonical text, or the fault that it has none."""
     try:
-        return sha256_of(value), []
+        return sha256_of(value, plain=plain), []
     except Refused as error:
         return "", [Violation(error.code, "", error.message, error.hint)]
 
