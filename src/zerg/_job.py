@@ -9,7 +9,7 @@ from zerg import outcomes
 from zerg._tree import install
 from zerg._wire import Finished, RunJob, Started
 from zerg.context import Context
-from zerg.parameters import ParameterProblems, SignatureError, signature
+from zerg.parameters import BadParameters, SignatureError, signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def called(request: RunJob, channel: Channel) -> Any:
     try:
         wanted = signature(function)
         params = wanted.arguments(request.params)
-    except (SignatureError, ParameterProblems) as problem:
+    except (SignatureError, BadParameters) as problem:
         raise CannotCall(f"{request.module}.{request.function}(): {problem}") from None
     positional = () if wanted.context is None else (Context(request, params, channel),)
     channel.send(Started())

@@ -8,7 +8,7 @@ from zerg._script import Placeholder, script_block
 from zerg._tree import ManifestLoader, function_line, install, relative
 from zerg._wire import Busy, FunctionsRead, JobDescription, ManifestFailed, ManifestRead, ReadManifest
 from zerg.jobs.registry import JobConfigError, Registration, job_registry
-from zerg.parameters import ParameterProblems, Signature, SignatureError, coerce, signature
+from zerg.parameters import BadParameters, Signature, SignatureError, coerce, signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def described(registration: Registration, tree: str) -> JobDescription:
         if wanted is not None:
             scheduled = config.cron is not None or config.every is not None
             params = coerce(wanted.parameters, params, partial=not scheduled)
-    except (SignatureError, ParameterProblems) as problem:
+    except (SignatureError, BadParameters) as problem:
         raise JobConfigError(f"job {config.id!r}: {problem}.", registration.place) from problem
     settings = {key: value for key, value in vars(config).items() if key not in ("func", "params")}
     return JobDescription(

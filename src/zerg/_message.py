@@ -42,6 +42,7 @@ class _StandardFields:
 
         shape: Any = dataclasses.make_dataclass(owner.__name__, owner.fields)
         found: dict[str, Any] = shape.__dataclass_fields__
+        owner.__dataclass_fields__ = found  # type: ignore[attr-defined]  # in place of this descriptor, from now on
         return found
 
 

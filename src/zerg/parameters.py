@@ -20,7 +20,7 @@ class SignatureError(ValueError):
     """A function that cannot be a job as it is written."""
 
 
-class ParameterProblems(ValueError):
+class BadParameters(ValueError):
     """What is wrong with given values; `problems` has one sentence for each name."""
 
     def __init__(self, problems: dict[str, str]) -> None:
@@ -164,7 +164,7 @@ def _kind(name: str, annotation: Any) -> tuple[str, tuple[str, ...], bool, Calla
 def coerce(
     parameters: Sequence[Parameter], values: Mapping[str, Any], *, text: bool = False, partial: bool = False
 ) -> dict[str, Any]:
-    """`values` checked and in their JSON form; raises ParameterProblems with every problem.
+    """`values` checked and in their JSON form; raises BadParameters with every problem.
 
     `text`: values are text, as a command line or a form gives them. `partial`: nothing has to be there, as in the
     settings of a job whose parameters are given when somebody runs it. What is not given stays away, so that the
@@ -183,7 +183,7 @@ def coerce(
         elif parameter.required and not partial:
             problems[name] = f"parameter {name!r} is needed"
     if problems:
-        raise ParameterProblems(problems)
+        raise BadParameters(problems)
     return found
 
 

@@ -1,0 +1,115 @@
+"""What /proc says about processes. Standard library only: the runner imports it, too."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+MARKER = "LONGHOUSE_JOBS_ATTEMPT"
+"""The variable that every process of an attempt inherits."""
+
+
+def boot_id() -> str:
+    """Changes with every start of the machine: the same pid before and after is another process."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()
+
+
+def status(pid: int) -> tuple[str, int, int] | None:
+    """State letter, parent and start time in clock ticks since boot; None if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()  # the name before it may hold spaces and brackets
+    except OSError:
+        return None
+    return fields[0].decode(), int(fields[1]), int(fields[19])
+
+
+def started_ticks(pid: int) -> int | None:
+    found = status(pid)
+    return None if found is None else found[2]
+
+
+def alive(pid: int) -> bool:
+    """Whether it can still do something: a zombie cannot."""
+    found = status(pid)
+    return found is not None and found[0] not in "ZX"
+
+
+def all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+def children(pid: int) -> list[int]:
+    """Its children, zombies included."""
+    try:
+        found = b""
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += file.read()
+        return [int(each) for each in found.split()]
+    except FileNotFoundError:
+        if not os.path.exists(f"/proc/{pid}/task"):
+            return []
+    except OSError:
+        return []
+    # a kernel that keeps no list of children
+    return [each for each in all_pids() if (known := status(each)) is not None and known[1] == pid]
+
+
+def descendants(pid: int) -> list[int]:
+    """Everything below `pid`, parents before their children."""
+    found: list[int] = []
+    waiting = children(pid)
+    while waiting:
+        found.extend(waiting)
+        waiting = [below for each in waiting for below in children(each)]
+    return found
+
+
+def send(pid: int, number: int) -> bool:
+    """Whether there was such a process to signal."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def kill_all(pids: list[int]) -> set[int]:
+    """KILL those of them that still live; which those were."""
+    return {pid for pid in pids if alive(pid) and send(pid, signal.SIGKILL)}
+
+
+def carrying(marker: str) -> list[int]:
+    """Every living process that was started with this marker in its environment."""
+    wanted = f"{MARKER}={marker}".encode()
+    found = []
+    for pid in all_pids():
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if wanted in file.read().split(b"\0"):
+                    found.append(pid)
+        except OSError:
+            continue
+    return found
+
+
+def kill_leftovers(pid: int | None, ticks: int | None, boot: str | None, marker: str) -> int:
+    """End what is left of an attempt whose owner is gone; how many processes that were.
+
+    `pid` counts only if it is still the same process: same start time, same boot. The rest is found by its marker.
+    """
+    killed: set[int] = set()
+    same = pid is not None and ticks is not None and boot == boot_id() and started_ticks(pid) == ticks
+    deadline = time.monotonic() + 5
+    while True:
+        left = set(carrying(marker))
+        if same and pid is not None and started_ticks(pid) == ticks and alive(pid):
+            left |= {pid, *descendants(pid)}
+        ended = kill_all(list(left))
+        killed |= ended
+        if not ended or time.monotonic() > deadline:
+            return len(killed)
+        time.sleep(0.005)
