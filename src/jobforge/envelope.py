@@ -50,7 +50,7 @@ class Part(BaseModel):
         return {
             name: _plain(value)
             for name in type(self).model_fields
-            if (value := getattr(self, name)) is not None or name in self.model_fields_set
+            if (value := getattr(self, name, None)) is not None or name in self.model_fields_set
         }
 
 

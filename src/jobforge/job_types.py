@@ -31,10 +31,20 @@ JOB_TYPES: Final[dict[str, JobType]] = {
     )
 }
 
+# Types of the sister modules that change something outside. We run none of them, but know that they need a token.
+FOREIGN_ACTIONS: Final = frozenset(
+    {
+        "autopilot.ops.apply",
+        "autopilot.support.escalate",
+        "autopilot.support.ingest_kb",
+        "autopilot.support.propose_kb_patch",
+    }
+)
+
 MODULES: Final = frozenset(job_type.module_id for job_type in JOB_TYPES.values())
 
 
 def requires_policy_token(job_type: str) -> bool:
-    """False for a type we do not know: such a request is never run."""
+    """False for a type nobody has described: such a request is never run."""
     known = JOB_TYPES.get(job_type)
-    return known is not None and known.action
+    return job_type in FOREIGN_ACTIONS or (known is not None and known.action)

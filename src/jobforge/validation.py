@@ -28,7 +28,7 @@ def bundle_violations(document: Any) -> list[Violation]:
         hint = "Modules only ask: leave dry_run out."
         faults.append(Violation("bundle.dry_run", "/dry_run", "The bundle is not a dry run.", hint))
     for position, item in enumerate(items):
-        found = shape(BundleItem, item)[1]
+        found = shape(BundleItem, item, "A request")[1]
         if isinstance(item, dict):
             found.extend(_item_violations(document, item))
         if found:

@@ -34,12 +34,12 @@ def pointer(*steps: str | int) -> str:
     return "".join(f"/{escaped_step(str(step))}" for step in steps)
 
 
-def shape(model: type[_Model], value: Any) -> tuple[_Model | None, list[Violation]]:
-    """`value` as a `model`, or None and every field that is missing or of the wrong type."""
+def shape(model: type[_Model], value: Any, name: str = "The document") -> tuple[_Model | None, list[Violation]]:
+    """`value` as a `model`, or None and every field that is missing or of the wrong type; `name` is for messages."""
     try:
         return model.model_validate(value), []
     except ValidationError as error:
-        return None, _from_pydantic(error)
+        return None, _from_pydantic(error, name)
 
 
 def hash_mismatch(stated: Any, path: str, computed: str) -> list[Violation]:
@@ -70,14 +70,14 @@ def shown(value: Any) -> str:
     return text if len(text) <= 100 else text[:97] + "..."
 
 
-def _from_pydantic(error: ValidationError) -> list[Violation]:
+def _from_pydantic(error: ValidationError, whole: str) -> list[Violation]:
     """One violation per place; a union that fits nowhere would otherwise complain once per alternative."""
     found: dict[str, Violation] = {}
     for fault in error.errors(include_url=False, include_input=False):
         steps = [step for step in fault["loc"] if step not in _UNION_BRANCHES]
         path = pointer(*steps)
         kind = fault["type"] if len(steps) == len(fault["loc"]) else "union_type"
-        found.setdefault(path, _violation(path, _name(steps), kind, fault.get("ctx", {})))
+        found.setdefault(path, _violation(path, _name(steps) or whole, kind, fault.get("ctx", {})))
     return list(found.values())
 
 
@@ -105,7 +105,7 @@ _FORMS = {
 def _name(steps: list[str | int]) -> str:
     """The last key and the positions behind it: `requests/2`."""
     start = max((position for position, step in enumerate(steps) if isinstance(step, str)), default=0)
-    return "/".join(map(str, steps[start:])) or "The document"
+    return "/".join(map(str, steps[start:]))
 
 
 def _violation(path: str, name: str, kind: str, context: dict[str, Any]) -> Violation:
