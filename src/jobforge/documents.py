@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from jobforge.bundles import JobRequestBundle
 from jobforge.dialects import recognised
+from jobforge.dialects.foreign_reports import foreign_dialect, foreign_report_violations
 from jobforge.errors import Refused
 from jobforge.strict import MAX_BYTES, MAX_DEPTH, MAX_NODES, parse
 from jobforge.validation import maturity_violations, report_violations
@@ -15,7 +16,7 @@ Kind = Literal["bundle", "report", "maturity", "unknown"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """`dialect` is "" unless the document is a bundle; `bundle`, in our shape, is None unless all is well with it."""
+    """`dialect` is whose shape it has, "" if unknown; `bundle` is in our shape, None unless it is without faults."""
 
     kind: Kind
     dialect: str
@@ -41,9 +42,11 @@ def examine(document: Any) -> Verdict:
     """Check a parsed document by the rules of its kind and dialect."""
     kind = kind_of(document)
     if kind == "report":
-        return Verdict(kind, "", tuple(report_violations(document)))
+        foreign = foreign_dialect(document)
+        faults = foreign_report_violations(document, foreign) if foreign else report_violations(document)
+        return Verdict(kind, foreign or "growth", tuple(faults))
     if kind == "maturity":
-        return Verdict(kind, "", tuple(maturity_violations(document)))
+        return Verdict(kind, "growth", tuple(maturity_violations(document)))
     if kind == "bundle":
         dialect = recognised(document)
         violations = tuple(dialect.check(document))
@@ -61,6 +64,6 @@ def kind_of(document: Any) -> Kind:
         return "bundle"
     if "runners" in document:
         return "maturity"
-    if "findings" in document or "report_id" in document:
+    if any(key in document for key in ("findings", "report_id", "report")):
         return "report"
     return "bundle" if "bundle_id" in document or "idempotency_keys" in document else "unknown"

@@ -40,7 +40,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
 def _decoded(data: bytes, max_bytes: int) -> str:
     if len(data) > max_bytes:
         raise Refused(
-            f"The document has {len(data):,} bytes; at most {max_bytes:,} are read.",
+            f"The document is larger than {max_bytes:,} bytes.",
             code="jobforge.too_large",
             hint="Split it into smaller documents.",
         )

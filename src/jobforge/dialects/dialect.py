@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobforge.bundles import BundleItem, JobRequestBundle
-from jobforge.canonical import idempotency_key
+from jobforge.canonical import idempotency_key, sha256_in_order
 from jobforge.job_types import JOB_TYPES, requires_policy_token
 from jobforge.validation import cost_violations, job_type_violations, missing_token, scope_violations
-from jobforge.violations import Violation, shown
+from jobforge.violations import Violation, hash_mismatch, hash_of, shown
 
 NO_TIME = "1970-01-01T00:00:00.000Z"  # a bundle without requests may carry no time at all
 
@@ -104,6 +104,22 @@ def cost_limit(metadata: dict[str, Any]) -> float | None:
     finops = metadata.get("finops")
     cost = finops.get("max_cost_usd") if isinstance(finops, dict) else None
     return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+
+
+def seal_violations(
+    document: dict[str, Any], holder: str, field: str, order: Callable[[str], Any] | None = None
+) -> list[Violation]:
+    """The hash at `holder`/`field` against everything but `holder`; `order` is a second key order that also counts.
+
+    Two orders are no weakness: either text determines the content completely.
+    """
+    seal = document.get(holder)
+    stated = seal.get(field) if isinstance(seal, dict) else None
+    content = {key: value for key, value in document.items() if key != holder}
+    computed, unhashable = hash_of(content)
+    if order and not unhashable and stated != computed:
+        computed = sha256_in_order(content, order)
+    return unhashable or hash_mismatch(stated, f"/{holder}/{field}", computed)
 
 
 def objects(document: Any, field: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -16,12 +16,13 @@ from jobforge.dialects.dialect import (
     lack_of_dry_run,
     objects,
     request_violations,
+    seal_violations,
     translated,
 )
 from jobforge.envelope import DateTime, Optionally, Part, Text
 from jobforge.errors import Refused
 from jobforge.validation import duplicates, missing_token, unequal, wrong_key, wrong_version
-from jobforge.violations import Violation, hash_mismatch, hash_of, shape
+from jobforge.violations import Violation, shape
 
 VERSION: Final = "1.0.0"
 _Tenant = Annotated[str, StringConstraints(pattern="^[a-z0-9-]+$")]
@@ -82,10 +83,7 @@ def _check(document: Any) -> list[Violation]:
     for position, request in objects(document, "requests"):
         faults.extend(fault.below(f"/requests/{position}") for fault in _request_faults(document, request))
     faults.extend(duplicates([r for _, r in objects(document, "requests")], below="", id_field="job_id"))
-    computed, unhashable = hash_of({key: value for key, value in document.items() if key != "canonicalization"})
-    form = document.get("canonicalization")
-    stated = form.get("canonical_hash") if isinstance(form, dict) else None
-    return faults + (unhashable or hash_mismatch(stated, "/canonicalization/canonical_hash", computed))
+    return faults + seal_violations(document, "canonicalization", "canonical_hash")
 
 
 def _request_faults(bundle: dict[str, Any], request: dict[str, Any]) -> Iterator[Violation]:

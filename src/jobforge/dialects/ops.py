@@ -16,12 +16,13 @@ from jobforge.dialects.dialect import (
     lack_of_dry_run,
     objects,
     request_violations,
+    seal_violations,
     translated,
 )
 from jobforge.envelope import DateTime, Optionally, Part, Text
 from jobforge.errors import Refused
 from jobforge.validation import duplicates, unequal, wrong_key, wrong_version
-from jobforge.violations import Violation, hash_mismatch, hash_of, shape
+from jobforge.violations import Violation, shape
 
 VERSION: Final = "1.0.0"
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -100,10 +101,7 @@ def _check(document: Any) -> list[Violation]:
     faults.extend(_list_of_keys(document))
     keyed = [request.get("metadata") for _, request in objects(document, "requests")]
     faults.extend(duplicates(keyed, below=""))
-    computed, unhashable = hash_of({key: value for key, value in document.items() if key != "canonicalization"})
-    form = document.get("canonicalization")
-    stated = form.get("hash") if isinstance(form, dict) else None
-    return faults + (unhashable or hash_mismatch(stated, "/canonicalization/hash", computed))
+    return faults + seal_violations(document, "canonicalization", "hash")
 
 
 def _request_faults(bundle: dict[str, Any], request: dict[str, Any]) -> Iterator[Violation]:

@@ -16,12 +16,13 @@ from jobforge.dialects.dialect import (
     finops_cost,
     objects,
     request_violations,
+    seal_violations,
     translated,
 )
 from jobforge.envelope import DateTime, Optionally, Part, Text
 from jobforge.errors import Refused
 from jobforge.validation import duplicates, unequal, wrong_key, wrong_version
-from jobforge.violations import Violation, hash_mismatch, hash_of, shape
+from jobforge.violations import Violation, shape
 
 VERSION: Final = "1.0"
 
@@ -76,13 +77,7 @@ def _check(document: Any) -> list[Violation]:
     for position, job in objects(document, "jobs"):
         faults.extend(fault.below(f"/jobs/{position}") for fault in _job_faults(document, job))
     faults.extend(duplicates([job for _, job in objects(document, "jobs")], name="jobs", below="", id_field="job_id"))
-    seal = document.get("hash")
-    stated = seal.get("canonical_json_hash") if isinstance(seal, dict) else None
-    content = {key: value for key, value in document.items() if key != "hash"}
-    computed, unhashable = hash_of(content)
-    if not unhashable and stated != computed:
-        computed = sha256_in_order(content, locale_order)
-    return faults + (unhashable or hash_mismatch(stated, "/hash/canonical_json_hash", computed))
+    return faults + seal_violations(document, "hash", "canonical_json_hash", locale_order)
 
 
 def _version_faults(holder: dict[str, Any]) -> Iterator[Violation]:
