@@ -1,4 +1,4 @@
-"""The only place that asks what time it is. Times in the database and in code are whole milliseconds since the epoch, UTC."""
+"""The only place that asks what time it is. Our times are whole milliseconds since the epoch, UTC."""
 
 from __future__ import annotations
 

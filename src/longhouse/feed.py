@@ -55,7 +55,9 @@ class Feed:
         self.dispatch = Bell()
         """A run may be ready to start, or one was asked to stop."""
         self.plan = Bell()
-        """Due times may have changed, or the clock jumped."""
+        """Something is due, or due times have changed."""
+        self.plan_stale = threading.Event()
+        """Jobs changed: due times are to be planned anew."""
         self.repo = Bell()
         """The work tree or a pending override wants a look."""
         self.closing = threading.Event()
@@ -66,6 +68,11 @@ class Feed:
         """After every write transaction."""
         self.dispatch.ring()
         self.publish("events")
+
+    def replan(self) -> None:
+        """Jobs were added, changed or removed."""
+        self.plan_stale.set()
+        self.plan.ring()
 
     def publish(self, topic: str) -> None:
         for listener in self._listeners:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from longhouse.clock import Clock
 from longhouse.feed import Feed
+from longhouse.launch.local import LocalLauncher
+from longhouse.launch.python import Interpreter
 from longhouse.paths import Paths
 from longhouse.store.database import Database
 from longhouse.vault import Keys
@@ -22,6 +27,17 @@ class By:
 SYSTEM = By("longhouse", "system")
 
 
+class Environments(Protocol):
+    """The Python environments of jobs; `longhouse.envs` is the one implementation."""
+
+    def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
+        """Key and interpreter for a job file of `tree` (None: the manifest itself), built if it is not there.
+
+        Raises LonghouseError with the installer's own reason.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class House:
     paths: Paths
@@ -36,5 +52,13 @@ class House:
     up_since: int
     """When this process took over, milliseconds."""
     version: str
+    launcher: LocalLauncher
+    sdk: Path
+    """The copy of `zerg` that children import."""
+    environments: Environments
+    grace_seconds: float
+    """Between TERM and KILL when we end a run."""
+    repo_lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held by whoever changes the jobs repo."""
     notices: list[str] = field(default_factory=list)
     """What the owner should know about how the instance runs, shown by doctor and on the pages."""

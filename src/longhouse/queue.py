@@ -6,7 +6,7 @@ Functions that take a connection work inside the caller's transaction; the other
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from longhouse import audit
@@ -158,11 +158,11 @@ def claim(house: House) -> Claimed | None:
 
 
 def _renewed(db: Connection, run: Run) -> Run:
-    """The run with the settings and commit that are loaded now, if it has not started yet and is not pinned to others."""
+    """The run with the settings and commit that are loaded now, unless it has started before or is pinned."""
     job = job_rows.get(db, run.job_id, removed=True)
     if run.pinned or run.attempt or job is None:
         return run
-    return replace(run, spec=asdict(job.spec), commit_sha=job.commit_sha, environment=job.environment)
+    return replace(run, spec=job.spec.values(), commit_sha=job.commit_sha, environment=job.environment)
 
 
 def started(house: House, run_id: int, attempt: int, *, pid: int, ticks: int, boot_id: str) -> bool:
@@ -296,7 +296,8 @@ def cancel(house: House, run_id: int, by: By) -> Run:
     with house.db.write() as db:
         run, now = in_transaction(db, run_id), house.clock.now()
         if run.state in TERMINAL:
-            raise Conflict(f"run {run_id} has ended already: it {_SAID[RunState(run.state)]}", hint="There is nothing to cancel.")
+            said = _SAID[RunState(run.state)]
+            raise Conflict(f"run {run_id} has ended already: it {said}", hint="There is nothing to cancel.")
         if rows.request_cancel(db, run_id, now):
             audit.record(house, db, by, "run.cancel", f"run:{run_id}", before={"state": run.state})
         if run.state != RunState.RUNNING:
@@ -354,7 +355,7 @@ def in_transaction(db: Connection, run_id: int) -> Run:
 def list_runs(
     house: House, *, job_id: str | None = None, states: tuple[str, ...] = (), before: int | None = None, limit: int = 50
 ) -> tuple[list[Run], int | None]:
-    """At most `limit` runs with an id below `before`, newest first, and where the next page starts (None: that was all).
+    """At most `limit` runs with an id below `before`, newest first, and where the next page starts (None: nowhere).
 
     Listed runs carry no spec, result or error.
     """

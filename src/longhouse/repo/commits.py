@@ -80,20 +80,29 @@ def state(git: Git) -> TreeState:
     )
 
 
-def commit_all(git: Git, message: str | None = None, *, author: str | None = None) -> Committed | None:
+def commit_all(
+    git: Git, message: str | None = None, *, author: str | None = None, only: Sequence[str] = ()
+) -> Committed | None:
     """Commit everything in the tree; None if HEAD has it already. Raises CommitBlocked, ConfigRefused, GitFailed.
 
-    `message` None: `Update jobs: ` and the files. `author` is `Name <address>`, for a change somebody made on a page.
+    `only` these paths, leaving the rest as it is, staged or not. `message` None: `Update jobs: ` and the files. `author` is `Name <address>`, for a change somebody made on a page.
     """
     git.check_config()
     require_free(git)
-    left_out = _add_all(git)
-    changes = _staged(git)
+    if only:
+        git.write("add", "--all", "--", *only)
+        left_out: tuple[str, ...] = ()
+    else:
+        left_out = _add_all(git)
+    changes = [change for change in _staged(git) if not only or change[1] in only]
     if not changes:
         return None
     subject = message or f"Update jobs: {summary(changes)}"
     signed = [f"--author={author}"] if author else []
-    git.write("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "-F", "-", *signed, data=subject.encode())
+    paths = ["--only", "--", *only] if only else []
+    git.write(
+        "commit", "--quiet", "--no-verify", "--cleanup=whitespace", "-F", "-", *signed, *paths, data=subject.encode()
+    )
     commit = git.head().commit
     assert commit is not None
     return Committed(commit, subject.partition("\n")[0], tuple(path for _, path in changes), left_out)

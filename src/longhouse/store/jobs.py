@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from longhouse.store.database import Connection, Row, many, one, run
@@ -41,7 +41,7 @@ def _job(row: Row) -> Job:
 
 
 def spec_text(spec: JobDescription) -> str:
-    return json.dumps(asdict(spec), separators=(",", ":"))
+    return json.dumps(spec.values(), separators=(",", ":"))
 
 
 def get(db: Connection, job_id: str, *, removed: bool = False) -> Job | None:

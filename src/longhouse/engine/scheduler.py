@@ -1,0 +1,168 @@
+"""Fires jobs on time. The ledger decides what is due; APScheduler only wakes us up, so a late, doubled or missed
+wake-up loses and doubles nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from longhouse import ledger
+from longhouse.clock import moment
+from longhouse.house import House
+from longhouse.store import jobs
+from longhouse.triggers import trigger_of
+
+BATCH = 200
+"""Jobs settled in one transaction: small enough to let a request in between, large enough for one fsync to count."""
+WAKE_ANYWAY = timedelta(minutes=1)
+WATCH_SECONDS = 1.0
+JUMP_SECONDS = 1.0
+"""Wall clock and monotonic clock apart by more than this since the last look: the clock was set."""
+
+
+class Plan:
+    """When each enabled job is due next; rebuilt from the database whenever jobs change."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._heap: list[tuple[int, str]] = []
+
+    def rebuild(self) -> None:
+        """What is due next after each job's cursor, so a due time that passed while we were away is in it."""
+        with self._house.db.read() as db:
+            known = jobs.all_jobs(db)
+        heap = []
+        for job in known:
+            trigger = trigger_of(job.spec, self._house.zone) if job.enabled else None
+            due = trigger.after(job.cursor) if trigger else None
+            if due is not None:
+                heap.append((due, job.id))
+        heapq.heapify(heap)
+        self._heap = heap
+
+    def due(self, now: int, limit: int) -> list[str]:
+        """At most `limit` jobs that are due at `now`, earliest first."""
+        return [job_id for due, job_id in heapq.nsmallest(limit, self._heap) if due <= now]
+
+    def settled(self, upcoming: dict[str, int | None]) -> None:
+        """These jobs are settled; this is when they are due next."""
+        kept = [(due, job_id) for due, job_id in self._heap if job_id not in upcoming]
+        self._heap = kept + [(due, job_id) for job_id, due in upcoming.items() if due is not None]
+        heapq.heapify(self._heap)
+
+    def next_after(self, now: int) -> int | None:
+        """The earliest planned due time later than `now`; what is due already is being settled."""
+        return min((due for due, _ in self._heap if due > now), default=None)
+
+
+class Scheduler:
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._plan = Plan(house)
+        self._timer: Timer | None = None
+        self._seen = house.clock.monotonic()
+        self._apart = self._difference()
+        self.ticked_at = self._seen
+        """Monotonic seconds of the last look at the clock; old when the engine hangs."""
+        house.feed.plan_stale.set()
+
+    def step(self) -> float | None:
+        """Settle what is due. Seconds until the next step: 0 while more is due, else None: the timer rings."""
+        if self._house.feed.plan_stale.is_set():
+            self._house.feed.plan_stale.clear()
+            self._plan.rebuild()
+        now = self._house.clock.now()
+        due = self._plan.due(now, BATCH)
+        if due:
+            self._plan.settled(self._settle(due, now))
+        if self._timer is not None:
+            self._timer.rearm()
+        return 0 if self._plan.due(now, 1) else None
+
+    def _settle(self, job_ids: list[str], now: int) -> dict[str, int | None]:
+        """One transaction; when each of the jobs is due next."""
+        upcoming: dict[str, int | None] = {}
+        with self._house.db.write() as db:
+            for job_id in job_ids:
+                job = jobs.get(db, job_id)
+                trigger = trigger_of(job.spec, self._house.zone) if job and job.enabled else None
+                if job is not None:
+                    ledger.settle_job(self._house, db, job, now)
+                upcoming[job_id] = trigger.after(max(now, job.cursor)) if job and trigger else None
+        return upcoming
+
+    async def ring(self) -> None:
+        """What the timer calls; a coroutine, so that APScheduler runs it in the loop and not in a thread."""
+        self._house.feed.plan.ring()
+
+    def next_due(self) -> int | None:
+        """When the timer has to ring: the earliest due time that is still to come."""
+        return self._plan.next_after(self._house.clock.now())
+
+    # --- the clock --------------------------------------------------------------------------------------------------
+
+    def _difference(self) -> float:
+        return self._house.clock.now() / 1000 - self._house.clock.monotonic()
+
+    def watch(self) -> float:
+        """Notice that the clock was set or the machine slept: timers are late then, and the step must look again."""
+        apart, seen = self._difference(), self._house.clock.monotonic()
+        if abs(apart - self._apart) > JUMP_SECONDS or seen - self._seen > WATCH_SECONDS + JUMP_SECONDS:
+            self._house.feed.replan()
+        self._apart, self._seen, self.ticked_at = apart, seen, seen
+        return WATCH_SECONDS
+
+    def start_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """To be called in `loop`."""
+        self._timer = Timer(self, loop)
+
+    def stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+
+
+class NextDue(BaseTrigger):  # type: ignore[misc]
+    """The plan as APScheduler wants it: one job that fires at the earliest due time, or after a minute anyway."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        anyway: datetime = now + WAKE_ANYWAY
+        due = self._scheduler.next_due()
+        return anyway if due is None else min(moment(due).astimezone(now.tzinfo), anyway)
+
+
+class Timer:
+    """APScheduler, of which we use the alarm clock. All calls but `rearm` in the event loop."""
+
+    def __init__(self, scheduler: Scheduler, loop: asyncio.AbstractEventLoop) -> None:
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        self._scheduler = scheduler
+        self._loop = loop
+        self._clock = AsyncIOScheduler(event_loop=loop, timezone=UTC)
+        self._alarm: Any = self._clock.add_job(
+            scheduler.ring, NextDue(scheduler), misfire_grace_time=None, coalesce=True, max_instances=8
+        )
+        self._clock.start()
+
+    def rearm(self) -> None:
+        """The plan has changed; from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._set)
+        except RuntimeError:
+            pass  # the loop has closed: we are stopping
+
+    def _set(self) -> None:
+        if self._clock.running:
+            self._alarm.reschedule(NextDue(self._scheduler))
+
+    def stop(self) -> None:
+        if self._clock.running:
+            self._clock.shutdown(wait=False)

@@ -1,0 +1,286 @@
+"""From files in the work tree to jobs that run: commit what settled, read the manifest of that commit, reschedule.
+
+What runs is the last commit that loaded. A commit that does not load changes nothing but what every page says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from longhouse import audit, jobs, ledger
+from longhouse.errors import LonghouseError, ManifestBroken
+from longhouse.house import SYSTEM, By, House
+from longhouse.jobs import Manifest
+from longhouse.launch.python import Interpreter
+from longhouse.repo import bootstrap, commits, jobs_toml
+from longhouse.repo import manifest as reading
+from longhouse.repo.checkouts import checkout
+from longhouse.repo.commits import Committed
+from longhouse.repo.git import Git
+from longhouse.store import events, settings
+from longhouse.store import jobs as rows
+from longhouse.store.database import Connection
+from longhouse.store.jobs import Job
+from longhouse.triggers import BadCron, schedule_key, trigger_of
+from longhouse.triggers.misfire import End
+from zerg._wire import JobDescription
+
+
+Busy = Callable[[str, int], None]
+"""Told the file and line that a slow manifest has been at for some seconds."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a commit's manifest registers, and in which environment each job runs."""
+
+    commit: str
+    definitions: tuple[JobDescription, ...]
+    overrides: Mapping[str, bool]
+    environments: Mapping[str, str]
+
+
+def settle(house: House) -> None:
+    """The tree is quiet: bring pending overrides into jobs.toml, commit everything, load what is new.
+
+    Does not raise for what is in the tree: that is recorded, and shown on every surface.
+    """
+    with house.repo_lock:
+        git = bootstrap.opened(house.paths)
+        try:
+            blocked = commits.state(git).blocked
+            if blocked is None:
+                with suppress(ManifestBroken):  # a jobs.toml that cannot be read is committed too, and said by the load
+                    _write_overrides(house, git)
+                    _drop_stale_overrides(house)
+                _commit(house, git)
+            _note(house, blocked)
+        except LonghouseError as error:
+            _note(house, error.message)
+        load_head(house, git)
+
+
+# --- into the repo --------------------------------------------------------------------------------------------------
+
+
+def _write_overrides(house: House, git: Git) -> None:
+    """Pending enables and disables become one commit of jobs.toml alone; they stay pending while it cannot be read."""
+    with house.db.read() as db:
+        pending = rows.overrides(db)
+        known = {job.id: job.spec.enabled for job in rows.all_jobs(db)}
+    if not pending:
+        return
+    wanted = {row["job_id"]: jobs_toml.setting(known.get(row["job_id"]), bool(row["enabled"])) for row in pending}
+    text = jobs_toml.text_of(house.paths.tree)
+    changed = jobs_toml.changed(text, wanted)
+    if changed != text:
+        jobs_toml.write(house.paths.tree, changed)
+        acts = [f"{'enable' if row['enabled'] else 'disable'} {row['job_id']}" for row in pending]
+        committed = commits.commit_all(git, f"Update jobs: {', '.join(acts)}", only=(jobs_toml.NAME,))
+        _tell_commit(house, committed, By(pending[-1]["actor"], pending[-1]["surface"]))
+    with house.db.write() as db:
+        for row in pending:
+            rows.drop_override(db, row["job_id"], row["at"])
+
+
+def _drop_stale_overrides(house: House) -> None:
+    """When somebody edits `enabled` in the manifest, the override of that job goes, in the same commit as the edit."""
+    tree = house.paths.tree
+    text = jobs_toml.text_of(tree)
+    overrides = jobs_toml.read(text)
+    if not overrides or commits.state(bootstrap.opened(house.paths)).clean:
+        return
+    try:
+        definitions, _ = describe(house, tree)
+    except ManifestBroken:
+        return  # the commit will say so
+    with house.db.read() as db:
+        before = {job.id: job.spec.enabled for job in rows.all_jobs(db)}
+    stale = jobs_toml.stale(before, {job.id: job.enabled for job in definitions}, overrides)
+    if stale:
+        jobs_toml.write(tree, jobs_toml.changed(text, dict.fromkeys(stale)))
+
+
+def _commit(house: House, git: Git) -> None:
+    _tell_commit(house, commits.commit_all(git), SYSTEM)
+
+
+def _tell_commit(house: House, committed: Committed | None, by: By) -> None:
+    if committed is None:
+        return
+    with house.db.write() as db:
+        fact = {"commit": committed.commit, "subject": committed.subject, "files": list(committed.files)}
+        audit.record(house, db, by, "repo.commit", f"commit:{committed.commit}", after=fact)
+        events.append(db, "repo.committed", f"commit:{committed.commit}", fact, house.clock.now())
+
+
+def _note(house: House, blocked: str | None) -> None:
+    """Why nothing is committed, None when all is well. Written when it changes."""
+    with house.db.read() as db:
+        if settings.get(db, "repo_blocked") == blocked:
+            return
+    with house.db.write() as db:
+        settings.put(db, "repo_blocked", blocked)
+        events.append(db, "repo.changed", "repo", {"blocked": blocked}, house.clock.now())
+
+
+# --- out of the repo ------------------------------------------------------------------------------------------------
+
+
+def load_head(house: House, git: Git) -> ManifestBroken | None:
+    """Load the newest commit of our branch, unless it was tried before; what was wrong with it."""
+    head = git.head()
+    if head.commit is None or head.branch != commits.branch(git):
+        return None
+    with house.db.read() as db:
+        if settings.get(db, "tried_commit") == head.commit:
+            return None
+    return load(house, git, head.commit)
+
+
+def load(house: House, git: Git, commit: str) -> ManifestBroken | None:
+    """Read the manifest of `commit`; on success it is what runs from now on, else what was wrong with it."""
+    tree = checkout(git, house.paths.checkouts, commit)
+
+    def busy(file: str, line: int) -> None:
+        error = (
+            f"The manifest is still being read: it is at {file}:{line}. It gets {reading.TIMEOUT_SECONDS:g} seconds."
+        )
+        _say(house, replace(jobs.manifest(house), ok=False, file=file, line=line, error=error))
+
+    try:
+        overrides = jobs_toml.read_tree(tree)
+        definitions, environments = describe(house, tree, busy)
+    except ManifestBroken as error:
+        _failed(house, error, commit)
+        _apply_overrides_alone(house, tree)
+        return error
+    commits.set_loaded(git, commit)
+    _apply(house, Loaded(commit, definitions, overrides, environments))
+    return None
+
+
+def describe(
+    house: House, tree: Path, busy: Busy = lambda file, line: None
+) -> tuple[tuple[JobDescription, ...], dict[str, str]]:
+    """What the manifest of `tree` registers, and the key of each job's environment. Raises ManifestBroken."""
+    reader = reading.Reader(house.launcher, house.sdk, house.paths.work)
+
+    def environment(file: str | None) -> tuple[str, Interpreter]:
+        try:
+            return house.environments.of(tree, file)
+        except LonghouseError as error:
+            raise ManifestBroken(error.message, file=file or "requirements.txt", hint=error.hint) from error
+
+    definitions = reading.load(
+        reader,
+        tree,
+        environment(None)[1],
+        script_interpreter=lambda file: environment(file)[1],
+        check=lambda job: problem(house, job),
+        busy=busy,
+    )
+    return definitions, {job.id: environment(job.source_file)[0] for job in definitions}
+
+
+def problem(house: House, job: JobDescription) -> str | None:
+    """What is wrong with the job's schedule, as a sentence; None if nothing is."""
+    try:
+        trigger_of(job, house.zone)
+    except BadCron as error:
+        return str(error)
+    return None
+
+
+def _failed(house: House, error: ManifestBroken, commit: str) -> None:
+    before = jobs.manifest(house)
+    broken = Manifest(
+        ok=False,
+        loaded_commit=before.loaded_commit,
+        error=error.message,
+        file=error.file or reading.NAME,
+        line=error.line,
+        traceback=error.traceback,
+        broken_since=before.broken_since or house.clock.now(),
+    )
+    _say(house, broken, tried=commit)
+
+
+def _say(house: House, manifest: Manifest, *, tried: str | None = None) -> None:
+    with house.db.write() as db:
+        _put_manifest(house, db, manifest, tried)
+
+
+def _put_manifest(house: House, db: Connection, manifest: Manifest, tried: str | None) -> None:
+    settings.put(db, "manifest", asdict(manifest))
+    if tried is not None:
+        settings.put(db, "tried_commit", tried)
+        outcome = {"ok": manifest.ok, "file": manifest.file, "line": manifest.line, "error": manifest.error}
+        audit.record(house, db, SYSTEM, "manifest.load", f"commit:{tried}", after=outcome)
+    events.append(db, "manifest.changed", "manifest", {"ok": manifest.ok}, house.clock.now())
+
+
+# --- into the database ----------------------------------------------------------------------------------------------
+
+
+def _apply(house: House, loaded: Loaded) -> None:
+    """One transaction: the jobs are those of the commit, and every due time up to now is explained by the old ones."""
+    now = house.clock.now()
+    with house.db.write() as db:
+        pending = {row["job_id"]: bool(row["enabled"]) for row in rows.overrides(db)}
+        before = {job.id: job for job in rows.all_jobs(db)}
+        for spec in loaded.definitions:
+            enabled = pending.get(spec.id, loaded.overrides.get(spec.id, spec.enabled))
+            _put(house, db, before.pop(spec.id, None), spec, enabled, loaded, now)
+        for gone in before.values():
+            _explain(house, db, gone, now)
+            rows.remove(db, gone.id, now)
+            events.append(db, "job.changed", f"job:{gone.id}", {"job": gone.id, "removed": True}, now)
+        rows.set_commit(db, loaded.commit)
+        _put_manifest(house, db, Manifest(ok=True, loaded_commit=loaded.commit), loaded.commit)
+    house.feed.replan()
+
+
+def _put(
+    house: House, db: Connection, old: Job | None, spec: JobDescription, enabled: bool, loaded: Loaded, now: int
+) -> None:
+    environment = loaded.environments.get(spec.id, "")
+    if old and (old.spec, old.enabled, old.environment) == (spec, enabled, environment):
+        return
+    same_times = old is not None and schedule_key(old.spec, house.zone) == schedule_key(spec, house.zone)
+    restart = old is None or not same_times or old.enabled != enabled
+    if old is not None and restart:
+        _explain(house, db, old, now)
+    rows.put(db, spec, enabled=enabled, commit=loaded.commit, environment=environment, now=now)
+    if restart:
+        rows.set_cursor(db, spec.id, now)
+        job = rows.get(db, spec.id)
+        if job is not None and not enabled:
+            ledger.open_skip(house, db, job, End.SKIPPED_DISABLED, now)
+    events.append(db, "job.changed", f"job:{spec.id}", {"job": spec.id, "enabled": enabled}, now)
+
+
+def _explain(house: House, db: Connection, job: Job, now: int) -> None:
+    """Up to now the old settings count."""
+    if job.enabled:
+        ledger.settle_job(house, db, job, now)
+    else:
+        ledger.close_skip(house, db, job, now)
+
+
+def _apply_overrides_alone(house: House, tree: Path) -> None:
+    """The manifest does not load, but jobs.toml can be read: enabling and disabling goes on."""
+    try:
+        overrides = jobs_toml.read_tree(tree)
+    except ManifestBroken:
+        return
+    with house.db.write() as db:
+        pending = {row["job_id"] for row in rows.overrides(db)}
+        for job in rows.all_jobs(db):
+            enabled = overrides.get(job.id, job.spec.enabled)
+            if job.id not in pending and enabled != job.enabled:
+                jobs.change_enabled(house, db, job, enabled, house.clock.now())
+    house.feed.replan()
