@@ -1,7 +1,7 @@
 """From nothing, or from a folder somebody already has, to a jobs repo that works. Never overwrites a file.
 
 The repository lies beside the work tree, not in it, and the tree's `.git` is a relative link to it: a moved data
-directory stays whole, and plain `git -C jobs log` works. Every step can be cut short; the next start goes on from there.
+directory stays whole, and plain `git -C jobs log` works. Every step can be cut short; the next start goes on.
 """
 
 from __future__ import annotations

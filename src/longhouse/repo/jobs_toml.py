@@ -153,7 +153,7 @@ def _put(text: str, job_id: str, enabled: bool) -> str:
 
 
 def _drop(text: str, job_id: str) -> str:
-    """Line by line where an entry is written as we write it: tomlkit would drop the comments of the entry below, too."""
+    """Line by line where an entry is written as we write it: tomlkit would drop the comments of the one below, too."""
     header = re.compile(rf"""\s*\[\s*jobs\s*\.\s*(["']?){re.escape(job_id)}\1\s*\]""")
     kept, inside = [], False
     for line in text.splitlines(keepends=True):
