@@ -1,0 +1,383 @@
+"""Who may come in: one-time login codes, the owner's password, browser sessions, API tokens."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
+
+from longhouse import audit, vault
+from longhouse.errors import Forbidden, Gone, Invalid, NotFound, StorageFull, TooMany, Unavailable
+from longhouse.house import SYSTEM, By, House
+from longhouse.store import accounts as rows
+from longhouse.store import settings
+from longhouse.store.accounts import Token
+from longhouse.store.database import Connection, Database
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+SCOPES = (
+    "jobs:read",
+    "runs:read",
+    "runs:write",
+    "jobs:write",
+    "repo:sync",
+    "secrets:write",
+    "bundles:submit",
+    "bundles:approve",
+    "commis",
+    "admin",
+)
+OWNER = "owner"
+"""The one account of an instance."""
+MACHINE = "this machine"
+"""The token that commands on the same machine find in the data directory; new at every start."""
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+CODE_MS = 15 * MINUTE_MS
+IDLE_MS = 12 * HOUR_MS
+ABSOLUTE_MS = 7 * 24 * HOUR_MS
+SEEN_MS = 10 * MINUTE_MS
+"""`seen_at` and `used_at` are written no more often than this: reading a page writes nothing."""
+
+MIN_PASSWORD = 12
+MAX_PASSWORD = 1024
+HASHES_AT_ONCE = 2
+"""Each takes 64 MiB while it lasts."""
+HASH_WAIT_SECONDS = 10
+FREE_TRIES = 5
+MAX_DELAY_SECONDS = 900
+MAX_PEERS = 10_000
+
+
+class LoginRefused(Forbidden):
+    """The code or the password is not one that opens this instance."""
+
+    code = "login.refused"
+
+
+class LoginCodeSpent(Gone):
+    """A login link works once, and for 15 minutes."""
+
+    code = "login.code_spent"
+
+
+class TooManyLogins(TooMany):
+    """Wrong passwords make the next try wait, twice as long each time."""
+
+    code = "login.too_many"
+
+
+@dataclass(frozen=True)
+class NewSession:
+    """What a browser is given at login; neither value is stored as it is or shown again."""
+
+    cookie: str = field(repr=False)
+    csrf: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A living session; `id` is its digest."""
+
+    id: str
+    csrf: str = field(repr=False)
+    created_at: int
+
+
+@dataclass(frozen=True)
+class NewToken:
+    token: Token
+    value: str = field(repr=False)
+    """Shown once: only its digest is stored."""
+
+
+# --- login links ----------------------------------------------------------------------------------------------------
+
+
+def login_link(house: House, base_url: str, by: By) -> str:
+    """An address that logs one browser in, once, within 15 minutes."""
+    value, now = secrets.token_urlsafe(32), house.clock.now()
+    with house.db.write() as db:
+        rows.drop_codes(db, now - 24 * HOUR_MS)
+        rows.add_code(db, vault.digest(value), now, now + CODE_MS)
+        audit.record(house, db, by, "login_link.create", f"account:{OWNER}")
+    return f"{base_url.rstrip('/')}/login?{urlencode({'code': value})}"
+
+
+def redeem(house: House, code: str, peer: str, agent: str) -> NewSession:
+    """A session for a login code, which is used up. Raises LoginRefused for an unknown one, LoginCodeSpent."""
+    hash, now = vault.digest(code), house.clock.now()
+    with house.db.write() as db:
+        if not rows.use_code(db, hash, now):
+            known = rows.code(db, hash)
+            if known is None:
+                raise LoginRefused("this login link is not one of this instance", hint=NEW_LINK)
+            how = "has been used already" if known["used_at"] is not None else "is older than 15 minutes"
+            raise LoginCodeSpent(f"this login link {how}", hint=NEW_LINK)
+        return _open_session(house, db, "code", peer, agent)
+
+
+NEW_LINK = "Get a new one on the machine itself: longhouse-jobs login-link"
+
+
+# --- password -------------------------------------------------------------------------------------------------------
+
+
+def has_password(house: House) -> bool:
+    with house.db.read() as db:
+        return settings.get(db, "password") is not None
+
+
+def set_password(house: House, password: str, by: By) -> None:
+    """Set or change it; every session ends, the caller's too. Raises Invalid."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        message = f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters; this one has {len(password)}"
+        raise Invalid(message, errors=[{"pointer": "/password", "message": message}])
+    stored = {"hash": _hashed(password), "set_at": house.clock.now()}
+    with house.db.write() as db:
+        before = settings.get(db, "password") is not None
+        settings.put(db, "password", stored)
+        ended = rows.drop_sessions(db)
+        after = {"set": True, "sessions_ended": ended}
+        audit.record(house, db, by, "password.set", f"account:{OWNER}", before={"set": before}, after=after)
+
+
+def login_password(house: House, password: str, peer: str, agent: str) -> NewSession:
+    """A session for the password. Raises LoginRefused, and TooManyLogins after wrong tries, by account and by peer.
+
+    `peer` is the address of the TCP connection, or of the hop before a trusted proxy.
+    """
+    tries = _tries_of(house.db)
+    keys = (f"account:{OWNER}", f"peer:{peer}")
+    tries.take(keys, house.clock.monotonic())
+    with house.db.read() as db:
+        stored = settings.get(db, "password")
+    renewed = _verified(stored["hash"] if stored else None, password)
+    if renewed is None:
+        raise LoginRefused("the password is wrong", hint=NEW_LINK)
+    tries.forget(keys)
+    with house.db.write() as db:
+        if renewed:
+            settings.put(db, "password", {**stored, "hash": renewed})
+        return _open_session(house, db, "password", peer, agent)
+
+
+def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
+
+
+_hashing = threading.BoundedSemaphore(HASHES_AT_ONCE)
+
+
+def _hashed(password: str) -> str:
+    with _Turn():
+        return _hasher().hash(password)
+
+
+def _verified(stored: str | None, password: str) -> str | None:
+    """None: wrong. Empty: right. Else: right, and this is what should be stored from now on.
+
+    Costs the same whether a password is set or not.
+    """
+    from argon2.exceptions import InvalidHashError, VerificationError
+
+    if len(password) > MAX_PASSWORD:
+        return None
+    with _Turn():
+        hasher = _hasher()
+        if stored is None:
+            hasher.hash(password)
+            return None
+        try:
+            hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return None
+        return hasher.hash(password) if hasher.check_needs_rehash(stored) else ""
+
+
+class _Turn:
+    """One of the few hashes at a time; raises TooManyLogins if none becomes free."""
+
+    def __enter__(self) -> None:
+        if not _hashing.acquire(timeout=HASH_WAIT_SECONDS):
+            raise TooManyLogins("too many logins at once", hint="Try again in a moment.", retry_after_seconds=5)
+
+    def __exit__(self, *_: object) -> None:
+        _hashing.release()
+
+
+class _Tries:
+    """Wrong logins by key; each further one makes that key wait twice as long. In memory: a flood writes nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: dict[str, tuple[int, float]] = {}
+
+    def take(self, keys: tuple[str, ...], now: float) -> None:
+        """Count a try as wrong until `forget` says otherwise, so that parallel ones count too. Raises TooManyLogins."""
+        with self._lock:
+            wait = max(self._keys.get(key, (0, now))[1] for key in keys) - now
+            if wait > 0:
+                raise TooManyLogins(
+                    f"too many wrong logins; the next try is possible in {int(wait) + 1} s",
+                    hint=NEW_LINK,
+                    retry_after_seconds=int(wait) + 1,
+                )
+            for key in keys:
+                count = self._keys.pop(key, (0, now))[0] + 1
+                delay = min(2.0 ** (count - FREE_TRIES), MAX_DELAY_SECONDS) if count > FREE_TRIES else 0.0
+                self._keys[key] = (count, now + delay)
+            while len(self._keys) > MAX_PEERS:
+                self._keys.pop(next(iter(self._keys)))
+
+    def forget(self, keys: tuple[str, ...]) -> None:
+        with self._lock:
+            for key in keys:
+                self._keys.pop(key, None)
+
+
+_tries: WeakKeyDictionary[Database, _Tries] = WeakKeyDictionary()
+_tries_lock = threading.Lock()
+
+
+def _tries_of(database: Database) -> _Tries:
+    with _tries_lock:
+        return _tries.setdefault(database, _Tries())
+
+
+# --- sessions -------------------------------------------------------------------------------------------------------
+
+
+def _open_session(house: House, db: Connection, how: str, peer: str, agent: str) -> NewSession:
+    new, now = NewSession(secrets.token_urlsafe(32), secrets.token_urlsafe(32)), house.clock.now()
+    rows.drop_old_sessions(db, now - ABSOLUTE_MS, now - IDLE_MS)
+    rows.add_session(db, vault.digest(new.cookie), new.csrf, now, peer, agent[:200])
+    audit.record(house, db, By(OWNER, "web"), "session.open", f"account:{OWNER}", after={"how": how, "peer": peer})
+    return new
+
+
+def session_of(house: House, cookie: str) -> Session | None:
+    """The living session of a cookie; notes now and then that it is used."""
+    hash, now = vault.digest(cookie), house.clock.now()
+    with house.db.read() as db:
+        row = rows.session(db, hash)
+    if row is None or now - row["created_at"] >= ABSOLUTE_MS or now - row["seen_at"] >= IDLE_MS:
+        return None
+    if now - row["seen_at"] >= SEEN_MS:
+        with suppress(StorageFull, Unavailable), house.db.write() as db:
+            rows.session_seen(db, hash, now)
+    return Session(hash, row["csrf"], row["created_at"])
+
+
+def lives(house: House, kind: str, key: str) -> bool:
+    """Whether a session (its id) or token (its number) that was let in is still good; for streams that stay open."""
+    now = house.clock.now()
+    with house.db.read() as db:
+        if kind == "token":
+            token = rows.token(db, int(key))
+            return token is not None and token.revoked_at is None and (token.expires_at or now + 1) > now
+        row = rows.session(db, key)
+    return row is not None and now - row["created_at"] < ABSOLUTE_MS
+
+
+def csrf_matches(session_csrf: str, given: str) -> bool:
+    return hmac.compare_digest(session_csrf.encode(), given.encode())
+
+
+def logout(house: House, session_id: str, by: By) -> None:
+    """End one session (`Session.id`); one that has ended already is fine."""
+    with house.db.write() as db:
+        if rows.drop_session(db, session_id):
+            audit.record(house, db, by, "session.close", f"account:{OWNER}")
+
+
+def logout_all(house: House, by: By) -> int:
+    """End every session; how many there were."""
+    with house.db.write() as db:
+        ended = rows.drop_sessions(db)
+        audit.record(house, db, by, "session.close_all", f"account:{OWNER}", after={"sessions_ended": ended})
+        return ended
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+
+def new_token(house: House, name: str, scopes: tuple[str, ...], by: By, *, expires_at: int | None = None) -> NewToken:
+    """A token for the API; `expires_at` in milliseconds, None for never. Raises Invalid."""
+    now = house.clock.now()
+    errors = list(_token_problems(name, scopes, expires_at, now))
+    if errors:
+        raise Invalid("; ".join(error["message"] for error in errors), errors=errors)
+    with house.db.write() as db:
+        return _add_token(house, db, name.strip(), scopes, by, expires_at)
+
+
+def _token_problems(name: str, scopes: tuple[str, ...], expires_at: int | None, now: int) -> list[dict[str, str]]:
+    found = {}
+    if not 1 <= len(name.strip()) <= 100:
+        found["/name"] = "a token's name has 1 to 100 characters"
+    elif name.strip() == MACHINE:
+        found["/name"] = f"the name {MACHINE!r} is the instance's own"
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        found["/scopes"] = f"scopes are one or more of {', '.join(SCOPES)}"
+    if expires_at is not None and expires_at <= now:
+        found["/expires_at"] = "the token would have expired already"
+    return [{"pointer": pointer, "message": message} for pointer, message in found.items()]
+
+
+def _add_token(
+    house: House, db: Connection, name: str, scopes: tuple[str, ...], by: By, expires_at: int | None
+) -> NewToken:
+    value, ordered = vault.new_token(), tuple(scope for scope in SCOPES if scope in scopes)
+    token = rows.add_token(db, name, vault.digest(value), ordered, house.clock.now(), expires_at)
+    after = {"name": name, "scopes": ordered, "expires_at": expires_at}
+    audit.record(house, db, by, "token.create", f"token:{token.id}", after=after)
+    return NewToken(token, value)
+
+
+def machine_token(house: House) -> str:
+    """A fresh token with all scopes for commands on this machine; the one of an earlier start ends."""
+    with house.db.write() as db:
+        rows.drop_tokens_named(db, MACHINE)
+        return _add_token(house, db, MACHINE, SCOPES, SYSTEM, None).value
+
+
+def token_of(house: House, value: str) -> Token | None:
+    """The living token with this value; notes now and then that it is used."""
+    now = house.clock.now()
+    with house.db.read() as db:
+        token = rows.live_token(db, vault.digest(value), now)
+    if token is not None and now - (token.used_at or 0) >= SEEN_MS:
+        with suppress(StorageFull, Unavailable), house.db.write() as db:
+            rows.token_used(db, token.id, now)
+    return token
+
+
+def list_tokens(house: House, *, before: int | None = None, limit: int = 50) -> tuple[list[Token], int | None]:
+    """At most `limit` tokens, newest first, and where the next page starts (None: that was all)."""
+    with house.db.read() as db:
+        found = rows.tokens(db, before, limit + 1)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def revoke_token(house: House, token_id: int, by: By) -> Token:
+    """End a token; one that is revoked already stays so. Raises NotFound."""
+    with house.db.write() as db:
+        if rows.token(db, token_id) is None:
+            raise NotFound(f"there is no token {token_id}", hint="GET /api/tokens lists them.")
+        if rows.revoke_token(db, token_id, house.clock.now()):
+            audit.record(house, db, by, "token.revoke", f"token:{token_id}")
+        token = rows.token(db, token_id)
+    assert token is not None
+    return token

@@ -1,0 +1,357 @@
+"""Jobs: list, look, run now, enable, disable, try."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Annotated, Any
+
+from cronsim import CronSim
+from fastapi import APIRouter, Depends, Header, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from longhouse import jobs
+from longhouse.api.paging import LARGEST, Cursor, Limit, link_next, number
+from longhouse.api.replies import TheReplies
+from longhouse.api.runs import RunShown, run_shown, when
+from longhouse.clock import parse_iso
+from longhouse.doors import Caller, TheCaller, TheHouse, needs
+from longhouse.doors.problems import Stale
+from longhouse.errors import Invalid
+from longhouse.house import House
+from longhouse.jobs import Overview
+from longhouse.ledger import Firing
+from longhouse.store.database import Row
+from longhouse.store.idempotency import Joined
+from longhouse.triggers.cron import PROBE, BadCron, normal
+
+router = APIRouter(tags=["jobs"])
+
+JobId = Annotated[str, Path(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}, description="The job's id.")]
+UPCOMING = 10
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+class ManifestShown(BaseModel):
+    """Whether what is on disk is what runs."""
+
+    ok: bool
+    file: str | None
+    line: int | None
+    error: str | None
+    broken_since: str | None
+    loaded_commit: str | None
+
+
+class ParameterShown(BaseModel):
+    name: str
+    kind: str = Field(description="str, int, float, bool, date, datetime, choice or list")
+    required: bool
+    default: Any
+    choices: list[str]
+    nullable: bool
+
+
+class RunOfJob(BaseModel):
+    """A run in a job's strip."""
+
+    id: int
+    state: str
+    reason: str | None
+    trigger: str
+    due: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+class JobShown(BaseModel):
+    id: str
+    description: str
+    cron: str | None
+    every: int | None = Field(description="Seconds between two due times.")
+    timezone: str
+    cron_text: str = Field(description="The schedule in words.")
+    enabled: bool
+    project: str | None
+    tags: list[str]
+    parameters: list[ParameterShown]
+    version: int = Field(description="Grows with every change; also the ETag.")
+    next_due: str | None = Field(description="null for a disabled or manual job")
+    last_run: RunOfJob | None
+    runs: list[RunOfJob] = Field(description="The newest runs, newest first.")
+
+
+class SecretShown(BaseModel):
+    key: str
+    label: str | None
+    description: str | None
+    required: bool
+
+
+class SettingsShown(BaseModel):
+    module: str
+    function: str
+    file: str
+    line: int
+    source_file: str
+    source_line: int
+    params: dict[str, Any]
+    timeout_seconds: float
+    max_attempts: int
+    retry_delay_seconds: float
+    overlap: str
+    catch_up: str
+    max_catch_up: int
+    misfire_grace_seconds: float
+    jitter_minutes: float
+    priority: int
+    concurrency_group: str | None
+    concurrency_limit: int
+    memory_mb: int | None
+    secrets: list[SecretShown]
+
+
+class JobDetail(JobShown):
+    settings: SettingsShown
+    commit: str
+    environment: str
+    upcoming: list[str] = Field(description="The next due times, whether the job is enabled or not.")
+
+
+class JobPage(BaseModel):
+    items: list[JobShown]
+    next: str | None
+    manifest: ManifestShown
+
+
+class RunNow(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    params: dict[str, Any] = {}
+    text: Annotated[
+        bool, Field(description="Values are text, as typed at a command line: read them by their kinds.")
+    ] = False
+
+
+class FiringShown(BaseModel):
+    """What became of one due time, or of `count` consecutive ones with the same end."""
+
+    job_id: str
+    first: str
+    last: str
+    count: int
+    end: str
+    run_id: int | None
+    open: bool = Field(description="The entry still grows.")
+
+
+class FiringPage(BaseModel):
+    items: list[FiringShown]
+    next: str | None
+
+
+@router.get("/api/jobs", dependencies=[Depends(needs("jobs:read"))])
+def list_jobs(
+    request: Request, response: Response, house: TheHouse, limit: Limit = 50, cursor: Cursor = None
+) -> JobPage:
+    """All jobs of the manifest in order of their ids, and whether the manifest on disk is the one that runs."""
+    found, following = jobs.list_jobs(house, after=cursor or "", limit=limit)
+    return JobPage(
+        items=[JobShown(**_shown(house, overview)) for overview in found],
+        next=link_next(request, response, following),
+        manifest=manifest_shown(jobs.manifest(house)),
+    )
+
+
+@router.get("/api/jobs/{job_id}", dependencies=[Depends(needs("jobs:read"))])
+def get_job(job_id: JobId, response: Response, house: TheHouse) -> JobDetail:
+    """One job with its settings and next due times."""
+    return _detail(house, jobs.get_job(house, job_id), response)
+
+
+@router.post(
+    "/api/jobs/{job_id}/run",
+    status_code=202,
+    response_model=RunShown,
+    dependencies=[Depends(needs("runs:write"))],
+)
+def run_now(job_id: JobId, caller: TheCaller, replies: TheReplies, body: RunNow | None = None) -> Response:
+    """Start a run at once, of a disabled job too."""
+    asked = body or RunNow()
+    return replies.once(
+        202,
+        lambda house: run_shown(jobs.run_now(house, job_id, caller.by, params=asked.params, text=asked.text)),
+    )
+
+
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=100, description="The ETag the change is based on; another one answers 412."),
+]
+
+
+@router.post("/api/jobs/{job_id}/enable", dependencies=[Depends(needs("jobs:write"))])
+def enable(
+    job_id: JobId, response: Response, house: TheHouse, caller: TheCaller, if_match: IfMatch = None
+) -> JobDetail:
+    """Let the job run on its schedule; follows into jobs.toml as a commit."""
+    return _set_enabled(house, job_id, True, caller, if_match, response)
+
+
+@router.post("/api/jobs/{job_id}/disable", dependencies=[Depends(needs("jobs:write"))])
+def disable(
+    job_id: JobId, response: Response, house: TheHouse, caller: TheCaller, if_match: IfMatch = None
+) -> JobDetail:
+    """Stop the job's schedule at once; follows into jobs.toml as a commit."""
+    return _set_enabled(house, job_id, False, caller, if_match, response)
+
+
+def _set_enabled(
+    house: House, job_id: str, enabled: bool, caller: Caller, if_match: str | None, response: Response
+) -> JobDetail:
+    with house.db.write() as db:
+        inside = replace(house, db=Joined(db, house.db))
+        if if_match is not None and if_match.strip() not in ("*", _etag(jobs.get_job(inside, job_id))):
+            raise Stale(f"{job_id} has changed since then", hint="Fetch the job again and look at its new ETag.")
+        jobs.set_enabled(inside, job_id, enabled, caller.by)
+    house.feed.plan.ring()
+    house.feed.repo.ring()
+    return _detail(house, jobs.get_job(house, job_id), response)
+
+
+@router.get("/api/jobs/{job_id}/firings", dependencies=[Depends(needs("jobs:read"))])
+def list_firings(
+    job_id: JobId,
+    request: Request,
+    response: Response,
+    house: TheHouse,
+    low: Annotated[str | None, Query(alias="from", description="ISO 8601 with a zone; a week ago if left out.")] = None,
+    high: Annotated[str | None, Query(alias="to", description="ISO 8601 with a zone; now if left out.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> FiringPage:
+    """The ledger: what became of every due time between two moments, newest first."""
+    now = house.clock.now()
+    until = number(cursor) if cursor is not None else _time("to", high, now)
+    start = _time("from", low, (until or now) - 7 * DAY_MS)
+    found = jobs.firings(house, job_id, low=start, high=until or 0, limit=limit + 1)
+    following = str(found[limit - 1].first - 1) if len(found) > limit else None
+    return FiringPage(
+        items=[firing_shown(firing) for firing in found[:limit]], next=link_next(request, response, following)
+    )
+
+
+def _time(name: str, text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    try:
+        return min(max(parse_iso(text), 0), LARGEST)
+    except (ValueError, OverflowError) as error:
+        message = "this is no ISO 8601 time with a zone, such as 2026-02-04T08:00:00Z"
+        raise Invalid(message, errors=[{"in": "query", "pointer": f"/{name}", "message": message}]) from error
+
+
+# --- showing --------------------------------------------------------------------------------------------------------
+
+
+def manifest_shown(manifest: jobs.Manifest) -> ManifestShown:
+    return ManifestShown(
+        ok=manifest.ok,
+        file=manifest.file,
+        line=manifest.line,
+        error=manifest.error,
+        broken_since=when(manifest.broken_since),
+        loaded_commit=manifest.loaded_commit,
+    )
+
+
+def _shown(house: House, overview: Overview) -> dict[str, Any]:
+    job, spec = overview.job, overview.job.spec
+    recent = [_run_of_job(row) for row in overview.recent]
+    return {
+        "id": job.id,
+        "description": spec.description,
+        "cron": spec.cron,
+        "every": spec.every,
+        "timezone": spec.timezone or house.zone,
+        "cron_text": in_words(spec.cron, spec.every),
+        "enabled": job.enabled,
+        "project": spec.project,
+        "tags": list(spec.tags),
+        "parameters": [ParameterShown(**{**each.values(), "choices": list(each.choices)}) for each in spec.parameters],
+        "version": job.version,
+        "next_due": when(overview.next_due),
+        "last_run": recent[0] if recent else None,
+        "runs": recent,
+    }
+
+
+def _run_of_job(row: Row) -> RunOfJob:
+    created_at = when(row["created_at"])
+    assert created_at is not None
+    return RunOfJob(
+        id=row["id"],
+        state=row["state"],
+        reason=row["reason"],
+        trigger=row["trigger"],
+        due=when(row["due"]),
+        created_at=created_at,
+        started_at=when(row["started_at"]),
+        finished_at=when(row["finished_at"]),
+    )
+
+
+def _detail(house: House, overview: Overview, response: Response) -> JobDetail:
+    job, spec = overview.job, overview.job.spec
+    response.headers["ETag"] = _etag(overview)
+    plain = {name: getattr(spec, name) for name in SettingsShown.model_fields if name != "secrets"}
+    secrets = [
+        SecretShown(
+            key=str(each.get("key", "")),
+            label=each.get("label"),
+            description=each.get("description"),
+            required=bool(each.get("required", True)),
+        )
+        for each in spec.secrets
+    ]
+    return JobDetail(
+        **_shown(house, overview),
+        settings=SettingsShown(**plain, secrets=secrets),
+        commit=job.commit_sha,
+        environment=job.environment,
+        upcoming=[when(due) or "" for due in jobs.upcoming_of(house, job, UPCOMING)],
+    )
+
+
+def _etag(overview: Overview) -> str:
+    return f'"{overview.job.version}"'
+
+
+def firing_shown(firing: Firing) -> FiringShown:
+    return FiringShown(
+        job_id=firing.job_id,
+        first=when(firing.first) or "",
+        last=when(firing.last) or "",
+        count=firing.count,
+        end=firing.end,
+        run_id=firing.run_id,
+        open=firing.open,
+    )
+
+
+@lru_cache(maxsize=4096)
+def in_words(cron: str | None, every: int | None) -> str:
+    if cron is not None:
+        try:
+            return CronSim(normal(cron), PROBE).explain()
+        except (BadCron, ValueError, IndexError):
+            return cron
+    if every is None:
+        return "By hand only"
+    for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if every % seconds == 0:
+            return f"Every {unit}" if every == seconds else f"Every {every // seconds} {unit}s"
+    return "Every second" if every == 1 else f"Every {every} seconds"
