@@ -17,7 +17,7 @@ from pathlib import Path
 from longhouse.errors import CannotStart, LonghouseError
 from longhouse.paths import Paths
 from longhouse.repo import commits, history, starter
-from longhouse.repo.git import ConfigRefused, Git, GitFailed
+from longhouse.repo.git import Git
 
 BRANCH = "main"
 MANIFEST = "manifest.py"
@@ -35,7 +35,7 @@ class Booted:
     adopted: bool
     """The folder, or its repository, was there before we were."""
     sample: str | None
-    """Id of the sample job, if this call wrote it."""
+    """Id of the sample job, if this call made it."""
 
 
 def ensure(paths: Paths, *, known_commits: bool) -> Booted:
@@ -50,10 +50,10 @@ def ensure(paths: Paths, *, known_commits: bool) -> Booted:
             f"The jobs repo cannot be created: {error.strerror} ({error.filename or paths.tree})",
             hint=f"The server needs to write to {paths.data}.",
         ) from error
-    except ConfigRefused as error:
-        raise CannotStart(error.message, hint=error.hint) from error
-    except GitFailed as error:
-        raise CannotStart(f"The jobs repo cannot be made ready: {error.message}", hint=error.hint) from error
+    except CannotStart:
+        raise
+    except LonghouseError as error:
+        raise CannotStart(f"The jobs repo cannot be made ready. {error.message}", hint=error.hint) from error
 
 
 def _ensure(paths: Paths, known_commits: bool) -> Booted:
@@ -84,7 +84,7 @@ def _ensure(paths: Paths, known_commits: bool) -> Booted:
         branch=commits.branch(git),
         created=made or bool(written),
         adopted=adopted,
-        sample=starter.SAMPLE if MANIFEST in written and "jobs/hello.py" in written else None,
+        sample=starter.SAMPLE if (head is None or written) and _is_starter(paths.tree / MANIFEST) else None,
     )
 
 
@@ -151,7 +151,7 @@ def _create(paths: Paths) -> None:
 def _adopt(paths: Paths) -> None:
     """The `.git` folder of an existing repo becomes jobs.git, with all its history."""
     theirs = paths.tree / ".git"
-    Git(theirs, paths.tree, paths.cache / "git").check_config()
+    commits.require_free(Git(theirs, paths.tree, paths.cache / "git"))
     try:
         theirs.rename(paths.git_dir)
     except OSError as error:
@@ -222,12 +222,25 @@ def _write_starter(tree: Path, git: Git, head: str | None, *, everything: bool) 
             f"{tree / MANIFEST} is missing, and the history of the jobs repo has it",
             hint="Put it back: longhouse-jobs repo restore --loaded",
         )
-    if MANIFEST not in wanted:
+    if MANIFEST not in wanted and not _is_starter(tree / MANIFEST):
         wanted = [path for path in wanted if not path.startswith("jobs/")]  # the sample is of no use unregistered
-    bare = "jobs/hello.py" not in wanted
+    bare = not ("jobs/hello.py" in wanted or _is_starter(tree / MANIFEST))
     for path in wanted:
-        target = tree / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(target, "x", encoding="utf-8") as file:
-            file.write(starter.text(path, bare=bare))
+        _write(tree / path, starter.text(path, bare=bare))
     return wanted
+
+
+def _is_starter(manifest: Path) -> bool:
+    """Whether it is ours, from a first boot that was cut short."""
+    try:
+        return manifest.read_text("utf-8") == starter.text(MANIFEST)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.swp")
+    part.write_text(text, encoding="utf-8")
+    part.rename(path)

@@ -85,7 +85,8 @@ def commit_all(
 ) -> Committed | None:
     """Commit everything in the tree; None if HEAD has it already. Raises CommitBlocked, ConfigRefused, GitFailed.
 
-    `only` these paths, leaving the rest as it is, staged or not. `message` None: `Update jobs: ` and the files. `author` is `Name <address>`, for a change somebody made on a page.
+    `only` these paths, leaving the rest as it is, staged or not. `message` None: `Update jobs: ` and the files.
+    `author` is `Name <address>`, for a change somebody made on a page.
     """
     git.check_config()
     require_free(git)

@@ -8,10 +8,10 @@ SAMPLE = "hello"
 """Id of the job that a new repo registers."""
 
 SOURCES = {
+    ".gitignore": "gitignore.txt",
     "manifest.py": "manifest.py.txt",
     "jobs/hello.py": "hello.py.txt",
     "jobs/__init__.py": None,
-    ".gitignore": "gitignore.txt",
     "AGENTS.md": "AGENTS.md",
 }
 """Path in the tree -> file in templates/, None for an empty one. They are named .txt there because they are no code of
