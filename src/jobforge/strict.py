@@ -19,6 +19,7 @@ MAX_NODES: Final = 1_000_000  # values of any kind, keys not counted
 _decoder = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 _MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 
@@ -34,6 +35,8 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
         else:
             if data.count(b"[") + data.count(b"{") <= max_depth or _depth(value) <= max_depth:
                 return value
+    elif _TEXT.sub(b"", data).count(b",") >= max_nodes:
+        raise _too_many(max_nodes)
     return _Reader(text, max_depth, max_nodes).document()
 
 
@@ -64,6 +67,11 @@ def _decoded(data: bytes, max_bytes: int) -> str:
 def _surely_few(data: bytes, max_nodes: int) -> bool:
     """True if even with every comma and bracket outside of strings there are no more values than allowed."""
     return data.count(b",") + data.count(b"[") + data.count(b"{") < max_nodes
+
+
+def _too_many(max_nodes: int) -> Refused:
+    code = "jobforge.too_many_values"
+    return Refused(f"The document has more than {max_nodes:,} values.", code=code, hint=_HINTS[code])
 
 
 def _quick(text: str) -> Any:
@@ -134,7 +142,7 @@ class _Reader:
     def _value(self) -> Any:
         self.nodes += 1
         if self.nodes > self.max_nodes:
-            self._refuse(f"The document has more than {self.max_nodes:,} values", code="jobforge.too_many_values")
+            raise _too_many(self.max_nodes)
         character = self.text[self.at : self.at + 1]
         if character in ("{", "["):
             return self._open_container(character)

@@ -59,6 +59,8 @@ def valid_bundle() -> dict[str, Any]:
 def resealed(document: dict[str, Any]) -> dict[str, Any]:
     """With a fresh hash and fresh keys: a forger's bundle, in which only the rules can find the fault."""
     for entry in document["requests"]:
+        if not isinstance(entry, dict):
+            continue
         request = entry["request"]
         entry["idempotency_key"] = idempotency_key(
             request["tenant_id"], request["project_id"], request["job_type"], request["payload"]
