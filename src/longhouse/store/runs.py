@@ -201,6 +201,11 @@ def renew_leases(db: Connection, owner: str, lease_until: int) -> int:
     )
 
 
+def own_attempts(db: Connection, owner: str) -> list[Row]:
+    """Living attempts of this owner."""
+    return many(db, "SELECT * FROM attempts WHERE state IS NULL AND owner = :owner ORDER BY run_id", {"owner": owner})
+
+
 def foreign_attempts(db: Connection, owner: str) -> list[Row]:
     """Living attempts that belong to another owner."""
     return many(db, "SELECT * FROM attempts WHERE state IS NULL AND owner <> :owner ORDER BY run_id", {"owner": owner})

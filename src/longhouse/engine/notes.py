@@ -1,0 +1,93 @@
+"""What a running job says about itself: progress, state, artifacts, log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from longhouse.engine.capture import Capture
+from longhouse.house import House
+from longhouse.output import Stream
+from longhouse.queue import Claimed
+from longhouse.store import events, jobs, runs
+from longhouse.store.database import Connection
+from zerg._message import Message
+from zerg._wire import Artifact, Finished, Logged, Progress, StateSet
+
+PROGRESS_SECONDS = 0.5
+"""Progress is written at most this often; the last word always."""
+
+
+@dataclass
+class Notes:
+    house: House
+    claimed: Claimed
+    artifacts: Path
+    capture: Capture
+    _progress: Progress | None = None
+    _written_at: float = field(default=float("-inf"))
+
+    def state(self) -> dict[str, Any]:
+        """What `ctx.state` starts with. A trial sees the job's state and leaves it alone."""
+        with self.house.db.read() as db:
+            return jobs.state(db, self.claimed.run.job_id)
+
+    def take(self, messages: Sequence[Message]) -> Finished | None:
+        """Keep what the messages say; the final one, if it is among them."""
+        final = None
+        durable = []
+        for message in messages:
+            if isinstance(message, Finished):
+                final = message
+            elif isinstance(message, Progress):
+                self._progress = message
+            elif isinstance(message, Logged):
+                self.capture.write(Stream.LOG, f"{message.level}: {message.text}\n".encode(errors="surrogateescape"))
+            elif isinstance(message, (StateSet, Artifact)):
+                durable.append(message)
+        if durable:
+            with self.house.db.write() as db:
+                for message in durable:
+                    self._keep(db, message)
+        if self.house.clock.monotonic() - self._written_at >= PROGRESS_SECONDS:
+            self.flush()
+        return final
+
+    def flush(self) -> None:
+        """Write the newest progress."""
+        if self._progress is None:
+            return
+        said = {"done": self._progress.done, "total": self._progress.total, "text": self._progress.text}
+        self._progress, self._written_at = None, self.house.clock.monotonic()
+        run = self.claimed.run
+        with self.house.db.write() as db:
+            if runs.set_progress(db, run.id, self.claimed.attempt, said):
+                fact = {"run": run.id, "job": run.job_id, **said}
+                events.append(db, "run.progress", f"run:{run.id}", fact, self.house.clock.now())
+
+    def _keep(self, db: Connection, message: StateSet | Artifact) -> None:
+        run, now = self.claimed.run, self.house.clock.now()
+        if isinstance(message, Artifact):
+            file = self.artifacts / Path(message.file).name
+            if not file.is_file() or file.is_symlink():
+                return
+            runs.add_artifact(
+                db,
+                {
+                    "run_id": run.id,
+                    "attempt": self.claimed.attempt,
+                    "name": message.name,
+                    "media_type": message.media_type,
+                    "size": file.stat().st_size,
+                    "file": f"{run.id}/{self.claimed.attempt}/{file.name}",
+                    "now": now,
+                },
+            )
+        elif run.trigger == "trial":
+            return
+        elif message.removed:
+            jobs.drop_state(db, run.job_id, message.key)
+        else:
+            jobs.set_state(db, run.job_id, message.key, message.value, now)

@@ -1,0 +1,73 @@
+"""Takes runs from the queue while slots are free, and ends those that were asked to stop."""
+
+from __future__ import annotations
+
+import threading
+
+from longhouse import queue
+from longhouse.engine.attempt import Attempt
+from longhouse.engine.verdict import Stop
+from longhouse.house import House
+from longhouse.store import runs
+
+WAIT_SECONDS = 60.0
+
+
+class Runner:
+    def __init__(self, house: House, slots: int) -> None:
+        self._house = house
+        self._slots = slots
+        self._lock = threading.Lock()
+        self._live: dict[int, Attempt] = {}
+        self._stopping = False
+        self._empty = threading.Condition(self._lock)
+
+    def step(self) -> float | None:
+        """Start what may start. Seconds until a waiting run becomes due; every commit rings the bell before that."""
+        self._stop_cancelled()
+        while not self._stopping and len(self._live) < self._slots:
+            claimed = queue.claim(self._house)
+            if claimed is None:
+                break
+            attempt = Attempt(self._house, claimed, self._ended)
+            with self._lock:
+                self._live[claimed.run.id] = attempt
+                stopping = self._stopping
+            attempt.start()
+            if stopping:
+                attempt.stop(Stop.SERVER)
+        now = self._house.clock.now()
+        with self._house.db.read() as db:
+            at = runs.next_start(db, now)
+        return None if at is None else min(WAIT_SECONDS, max(0.0, (at - self._house.clock.now()) / 1000))
+
+    def _stop_cancelled(self) -> None:
+        if not self._live:
+            return
+        with self._house.db.read() as db:
+            asked = runs.to_cancel(db)
+        for run_id in asked:
+            attempt = self._live.get(run_id)
+            if attempt is not None:
+                attempt.stop(Stop.CANCELLED)
+
+    def _ended(self, run_id: int) -> None:
+        with self._lock:
+            self._live.pop(run_id, None)
+            self._empty.notify_all()
+        self._house.feed.dispatch.ring()
+
+    def live(self) -> frozenset[int]:
+        """Ids of the runs that have an attempt here."""
+        with self._lock:
+            return frozenset(self._live)
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Start nothing more and end all attempts; False if some were not over in time."""
+        with self._lock:
+            self._stopping = True
+            attempts = list(self._live.values())
+        for attempt in attempts:
+            attempt.stop(Stop.SERVER)
+        with self._lock:
+            return self._empty.wait_for(lambda: not self._live, timeout_seconds)
