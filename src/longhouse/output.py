@@ -9,6 +9,7 @@ A line ends with a newline, where another stream begins, or after 64 KiB.
 
 from __future__ import annotations
 
+import os
 import struct
 from bisect import bisect_right
 from collections import deque
@@ -16,8 +17,9 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntEnum
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 FRAME = struct.Struct("<IBI")
 INDEX = struct.Struct("<QQQIBI")
@@ -26,6 +28,8 @@ GAP = struct.Struct("<QQQBI")
 
 LONGEST_LINE = 64 * 1024
 """Also of a frame."""
+END = FRAME.pack(0, 255, 0)
+"""Follows the last frame of a segment; what is behind it is old."""
 LONGEST_PAGE = 1024 * 1024
 READ_BYTES = 256 * 1024
 
@@ -123,7 +127,10 @@ def index_path(path: Path) -> Path:
 
 
 class Segment(NamedTuple):
-    file: BinaryIO
+    """One of the two files that are written over and over, in turns."""
+
+    file: FileIO
+    header: bytes
     head_size: int
     """Bytes of the main file that come before all segments."""
     position: int
@@ -132,29 +139,41 @@ class Segment(NamedTuple):
     """Bytes of output between the head and its first frame."""
     cursor: Cursor
 
+    @property
+    def begin(self) -> int:
+        return self.head_size + self.position
+
 
 def open_segments(path: Path, files: ExitStack) -> list[Segment]:
     """Those that there are, oldest first."""
     found = []
     for each in segments(path):
         try:
-            file = files.enter_context(each.open("rb"))
+            file = files.enter_context(each.open("rb", buffering=0))
         except FileNotFoundError:
             continue
         header = file.read(SEGMENT.size)
         if len(header) == SEGMENT.size:
             head, position, payload, lines, stream, length = SEGMENT.unpack(header)
-            found.append(Segment(file, head, position, payload, Cursor(lines, stream, length)))
+            found.append(Segment(file, header, head, position, payload, Cursor(lines, stream, length)))
     return sorted(found, key=lambda segment: segment.position)
 
 
-def scan(file: BinaryIO, position: int, end: int | None = None) -> Iterator[Frame]:
+def scan_segment(part: Segment) -> Iterator[Frame]:
+    """Its frames, for as long as it is not written over: the writer changes the header before anything else."""
+    part.file.seek(SEGMENT.size)
+    return scan(part.file, part.begin, header=part.header)
+
+
+def scan(file: FileIO, position: int, end: int | None = None, header: bytes = b"") -> Iterator[Frame]:
     """The whole frames of a file from where it is; `end` is the position behind the last one wanted."""
     buffer = b""
     while end is None or position < end:
         offset = 0
         while offset + FRAME.size <= len(buffer):
             ms, stream, length = FRAME.unpack_from(buffer, offset)
+            if stream > Stream.GAP or length > LONGEST_LINE:
+                return
             stop = offset + FRAME.size + length
             if stop > len(buffer) or (end is not None and position + stop - offset > end):
                 break
@@ -164,28 +183,34 @@ def scan(file: BinaryIO, position: int, end: int | None = None) -> Iterator[Fram
             position, offset = after, stop
         buffer = buffer[offset:]
         more = file.read(READ_BYTES)
-        if not more:
+        if not more or (header and os.pread(file.fileno(), len(header), 0) != header):
             return
         buffer += more
 
 
-def frames(path: Path, start: Entry) -> Iterator[Frame]:
-    """Every frame from an index entry on, live segments included; a gap where some are gone."""
+def frames(path: Path, start: Entry, beyond: int = 0) -> Iterator[Frame]:
+    """Every frame from an index entry on, live segments included; a gap where some are gone.
+
+    What ends before the position `beyond` may be left out, and then counts as a gap, too.
+    """
     with ExitStack() as files:
         parts = open_segments(path, files)
-        head = files.enter_context(open(path, "rb"))
-        head.seek(start.offset)
+        head = files.enter_context(path.open("rb", buffering=0))
         position, ms = start.position, start.ms
-        for frame in scan(head, position, parts[0].head_size if parts else None):
-            position, ms = frame.end, frame.ms
-            yield frame
+        while len(parts) > 1 and parts[1].begin <= beyond:
+            del parts[0]
+        if not parts or parts[0].begin > beyond:
+            head.seek(start.offset)
+            for frame in scan(head, position, parts[0].head_size if parts else None):
+                position, ms = frame.end, frame.ms
+                yield frame
         for part in parts:
-            begin = part.head_size + part.position
+            begin = part.begin
             if begin > position:
                 cursor = part.cursor
                 data = GAP.pack(part.payload, begin, cursor.lines, cursor.stream, cursor.length)
                 yield Frame(position, begin, ms, Stream.GAP, data)
-            for frame in scan(part.file, begin):
+            for frame in scan_segment(part):
                 position, ms = frame.end, frame.ms
                 yield frame
 
@@ -346,7 +371,7 @@ def follow(path: Path, position: int = 0, *, limit_bytes: int = READ_BYTES) -> F
     cursor = start.cursor()
     found: list[Line] = []
     size = 0
-    for frame in frames(path, start):
+    for frame in frames(path, start, position):
         if frame.end <= position:
             if frame.stream == Stream.GAP:
                 cursor = frame.gap()[1]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from longhouse.clock import Clock, SystemClock
 from longhouse.output import (
+    END,
     FRAME,
     GAP,
     LONGEST_LINE,
@@ -23,6 +24,7 @@ from longhouse.output import (
     index_path,
     open_segments,
     scan,
+    scan_segment,
     segments,
 )
 
@@ -55,6 +57,36 @@ class Appender:
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+class Tail:
+    """One of two files for the end of a long output: written over, because giving its space back would be slow."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.size = 0
+
+    def restart(self, header: bytes) -> None:
+        """Readers see from the header that what they read is gone, so it comes first."""
+        self._write(header + END, 0)
+        self.size = len(header)
+
+    def fits(self, length: int) -> bool:
+        return 0 < self.size <= TAIL_BYTES - FRAME.size - length
+
+    def append(self, frame: bytes) -> None:
+        """The frame's own header last: without it, the file ends where it did before."""
+        self._write(frame[FRAME.size :] + END, self.size + FRAME.size)
+        self._write(frame[: FRAME.size], self.size)
+        self.size += len(frame)
+
+    def _write(self, data: bytes, offset: int) -> None:
+        done = 0
+        while done < len(data):
+            done += os.pwrite(self._fd, data[done:] if done else data, offset + done)
+
+    def close(self) -> None:
+        os.close(self._fd)
 
 
 class Indexer:
@@ -98,10 +130,10 @@ class Capture:
         self._index = Indexer(path)
         self._cursor = Cursor()
         self._held = {stream: Held() for stream in Stream}
-        self._tail: Appender | None = None
+        self._tails: list[Tail] = []
         self._tail_position = 0
         self._tail_payload = 0
-        self._tails = 0
+        self._turn = 0
         self._closed = False
 
     def write(self, stream: int, data: bytes, ms: int | None = None) -> None:
@@ -122,9 +154,10 @@ class Capture:
         self._release(LAST_MS)
         self.write(Stream.SYSTEM, text.rstrip("\n").encode(errors="replace") + b"\n", ms)
 
-    def settle(self, ms: int | None = None) -> None:
-        """Write the beginnings of lines that have been waiting for 200 ms: prompts, progress."""
+    def settle(self, ms: int | None = None) -> bool:
+        """Write the beginnings of lines that have waited for 200 ms: prompts, progress. True if some still wait."""
         self._release((self._now() if ms is None else ms) - SETTLE_MS)
+        return any(held.data for held in self._held.values())
 
     def seal(self) -> None:
         """Nothing more comes: everything into the one file. May be called again after an OSError."""
@@ -140,8 +173,8 @@ class Capture:
             self._closed = True
             self._head.close()
             self._index.close()
-            if self._tail is not None:
-                self._tail.close()
+            for tail in self._tails:
+                tail.close()
 
     def _now(self) -> int:
         return min(LAST_MS, max(0, int((self._clock.monotonic() - self._started) * 1000)))
@@ -155,35 +188,31 @@ class Capture:
     def _put(self, stream: int, ms: int, data: bytes) -> None:
         """One frame, where there is room for it; two where the head ends."""
         room = HEAD_BYTES - self._head.size - FRAME.size
-        if self._tail is None and room > 0:
+        if not self._tails and room > 0:
             self._index.reached(self._head.size, self._head.size, ms, self._cursor)
             self._append(self._head, stream, ms, data[:room])
             data = data[room:]
         if not data:
             return
-        if self._tail is None or self._tail.size + FRAME.size + len(data) > TAIL_BYTES:
-            self._tail = self._new_tail()
-        self._append(self._tail, stream, ms, data)
+        if not self._tails or not self._tails[self._turn].fits(len(data)):
+            self._next_tail()
+        self._append(self._tails[self._turn], stream, ms, data)
         self._tail_position += FRAME.size + len(data)
         self._tail_payload += len(data)
 
-    def _append(self, file: Appender, stream: int, ms: int, data: bytes) -> None:
+    def _append(self, file: Appender | Tail, stream: int, ms: int, data: bytes) -> None:
         file.append(FRAME.pack(ms, stream, len(data)) + data)
         self._cursor.pass_over(stream, data)
 
-    def _new_tail(self) -> Appender:
-        """The next segment, in place of the one before the last. Who reads that one keeps it until he is done."""
-        if self._tail is not None:
-            self._tail.close()
-            self._tail = None
-        path = segments(self.path)[self._tails % 2]
-        path.unlink(missing_ok=True)
-        tail = Appender(path)
+    def _next_tail(self) -> None:
+        """Go on in the other segment: what it holds is now the oldest, and is dropped."""
+        turn = 1 - self._turn if self._tails else 0
+        if len(self._tails) == turn:
+            self._tails.append(Tail(segments(self.path)[turn]))
         cursor = self._cursor
-        header = (self._head.size, self._tail_position, self._tail_payload)
-        tail.append(SEGMENT.pack(*header, cursor.lines, cursor.stream, cursor.length))
-        self._tails += 1
-        return tail
+        place = (self._head.size, self._tail_position, self._tail_payload)
+        self._tails[turn].restart(SEGMENT.pack(*place, cursor.lines, cursor.stream, cursor.length))
+        self._turn = turn
 
 
 def seal_leftover(path: Path) -> None:
@@ -212,14 +241,14 @@ def seal_leftover(path: Path) -> None:
 
 def whole_bytes(path: Path) -> int:
     """How much of a file is whole frames."""
-    with open(path, "rb") as file:
+    with path.open("rb", buffering=0) as file:
         return sum(FRAME.size + len(frame.data) for frame in scan(file, 0))
 
 
 def merge(parts: list[Segment], file: Appender, index: Indexer) -> None:
     """Append the last 2 MiB of the segments, after the number of bytes that were dropped before them."""
     cursor, dropped = parts[0].cursor, parts[0].payload
-    held = sum(os.fstat(part.file.fileno()).st_size - SEGMENT.size for part in parts)
+    held = sum(FRAME.size + len(frame.data) for frame in _frames(parts))
     surplus = max(0, held - TAIL_BYTES)
     gap = False
     for frame in _frames(parts):
@@ -242,4 +271,4 @@ def merge(parts: list[Segment], file: Appender, index: Indexer) -> None:
 
 def _frames(parts: list[Segment]) -> Iterator[Frame]:
     for part in parts:
-        yield from scan(part.file, part.head_size + part.position)
+        yield from scan_segment(part)
