@@ -92,7 +92,8 @@ def compat(fixtures: Path, contracts: Path, update: bool) -> None:
             "The contract has drifted.",
             "If the change is meant, follow docs/contracts.md, `Moving the schema version`; else undo it.",
         )
-    click.echo(f"{len(found)} fixtures agree with the snapshots of schema version {SCHEMA_VERSION}.")
+    count = len(compatibility.snapshot(found)["files"])
+    click.echo(f"{count} fixtures agree with the snapshots of schema version {SCHEMA_VERSION}.")
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
