@@ -19,7 +19,7 @@ def cut(text: str, limit: int) -> str:
     space = kept.rfind(" ")
     if space > len(kept) // 2:
         kept = kept[:space]
-    return kept.rstrip(" ,;:.-") + "…"
+    return kept.rstrip(" ,;:.|-") + "…"
 
 
 def rounded(number: float) -> float:

@@ -115,7 +115,7 @@ def built_in() -> list[str]:
 
 
 def merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """`own` over `base`: objects key by key, lists joined without repeats (features by name), all else replaced."""
+    """`own` over `base`: objects key by key, lists joined with its own items first (features by name), all else replaced."""
     result = dict(base)
     for key, value in own.items():
         inherited = base.get(key)
@@ -131,7 +131,7 @@ def merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 def _joined(inherited: list[Any], own: list[Any]) -> list[Any]:
     named = {item.get("name") for item in own if isinstance(item, dict)} - {None}
     kept = [item for item in inherited if not (isinstance(item, dict) and item.get("name") in named)]
-    return kept + [item for item in own if item not in kept]
+    return own + [item for item in kept if item not in own]
 
 
 def _read(path: Path) -> dict[str, Any]:
