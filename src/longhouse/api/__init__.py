@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from longhouse.api import jobs, openapi, problems, runs, tokens
+from longhouse.api import doctor, events, health, jobs, logs, openapi, problems, repo, runs, tokens
 
 router = APIRouter()
-for part in (jobs, runs, tokens, problems, openapi):
+# repo comes before jobs: /api/jobs/repo is no job
+for part in (repo, jobs, runs, logs, events, tokens, doctor, health, problems, openapi):
     router.include_router(part.router)
 
 
 def install(app: FastAPI) -> None:
     """Errors of all routes of `app` become problem documents, and `app.openapi()` describes the API."""
     problems.install(app)
+    health.install(app)
     openapi.install(app, router)
 
 

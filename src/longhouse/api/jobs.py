@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from longhouse import jobs
+from longhouse import jobs, trials
 from longhouse.api.paging import LARGEST, Cursor, Limit, link_next, number
 from longhouse.api.replies import TheReplies
 from longhouse.api.runs import RunShown, run_shown, when
@@ -187,6 +187,22 @@ def run_now(job_id: JobId, caller: TheCaller, replies: TheReplies, body: RunNow 
     )
 
 
+@router.post(
+    "/api/jobs/{job_id}/test",
+    status_code=202,
+    response_model=RunShown,
+    dependencies=[Depends(needs("runs:write"))],
+)
+def try_job(
+    job_id: JobId, house: TheHouse, caller: TheCaller, replies: TheReplies, body: RunNow | None = None
+) -> Response:
+    """Run the job once as the files stand now, committed or not, without a retry: a trial."""
+    asked = body or RunNow()
+    return replies.once_slowly(
+        lambda: (202, run_shown(trials.trial(house, job_id, caller.by, params=asked.params, text=asked.text)))
+    )
+
+
 IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", max_length=100, description="The ETag the change is based on; another one answers 412."),
@@ -217,7 +233,7 @@ def _set_enabled(
         if if_match is not None and if_match.strip() not in ("*", _etag(jobs.get_job(inside, job_id))):
             raise Stale(f"{job_id} has changed since then", hint="Fetch the job again and look at its new ETag.")
         jobs.set_enabled(inside, job_id, enabled, caller.by)
-    house.feed.plan.ring()
+    house.feed.replan()  # once more: the first time was before the commit
     house.feed.repo.ring()
     return _detail(house, jobs.get_job(house, job_id), response)
 

@@ -1,0 +1,31 @@
+"""Is everything all right? The same checks as the command's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from longhouse import doctor
+from longhouse.doors import TheHouse, needs
+
+router = APIRouter(tags=["health"])
+
+
+class CheckShown(BaseModel):
+    name: str
+    level: str = Field(description="ok, warning or error")
+    message: str
+    hint: str
+
+
+class Report(BaseModel):
+    items: list[CheckShown]
+    next: None = None
+
+
+@router.get("/api/doctor", dependencies=[Depends(needs("jobs:read"))])
+def get_report(house: TheHouse) -> Report:
+    """Every check with what it found and what to do about it."""
+    return Report(items=[CheckShown(**asdict(check)) for check in doctor.report(house)])
