@@ -17,7 +17,7 @@ LOW_BYTES = 512 * 1024 * 1024
 @dataclass(frozen=True)
 class Check:
     name: str
-    level: str
+    status: str
     """ok, warning or error."""
     message: str
     hint: str = ""
@@ -37,7 +37,7 @@ def _manifest(house: House) -> Check:
         "manifest",
         "error",
         f"the newest commit does not load: {place}: {state.error}",
-        f"Commit {(state.loaded_commit or '')[:10]} still runs. Mend the file, or: longhouse-jobs repo restore --loaded",
+        f"Commit {(state.loaded_commit or '')[:10]} still runs. Mend it, or: longhouse-jobs repo restore --loaded",
     )
 
 

@@ -18,7 +18,7 @@ from longhouse.store.runs import Run
 from longhouse.triggers import trigger_of, upcoming
 from longhouse.triggers.misfire import End
 from zerg._wire import JobDescription
-from zerg.parameters import ParameterProblems, coerce
+from zerg.parameters import BadParameters, coerce
 
 STRIP = 20
 """Runs in a job's strip."""
@@ -107,7 +107,7 @@ def checked_params(spec: JobDescription, given: dict[str, Any], *, text: bool) -
     try:
         values = {**spec.params, **coerce(spec.parameters, given, text=text, partial=True)}
         return coerce(spec.parameters, values)
-    except ParameterProblems as error:
+    except BadParameters as error:
         raise Invalid(
             f"the parameters do not fit {spec.id}: {error}",
             hint="GET /api/jobs/{id} and `longhouse-jobs jobs show` list the parameters.",

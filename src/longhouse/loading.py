@@ -28,7 +28,6 @@ from longhouse.triggers import BadCron, schedule_key, trigger_of
 from longhouse.triggers.misfire import End
 from zerg._wire import JobDescription
 
-
 Busy = Callable[[str, int], None]
 """Told the file and line that a slow manifest has been at for some seconds."""
 
@@ -61,6 +60,32 @@ def settle(house: House) -> None:
         except LonghouseError as error:
             _note(house, error.message)
         load_head(house, git)
+
+
+def boot(house: House) -> ManifestBroken | None:
+    """At the start: like `settle`, but what does not load is the caller's to refuse, tried before or not.
+
+    The commit that this version loaded last time is not read again.
+    """
+    with house.repo_lock:
+        git = bootstrap.opened(house.paths)
+        if commits.state(git).blocked is None:
+            with suppress(ManifestBroken):
+                _write_overrides(house, git)
+            _commit(house, git)
+        head = git.head()
+        with house.db.read() as db:
+            known = settings.get(db, "loaded_by") == house.version
+        now = jobs.manifest(house)
+        if head.commit is None or (now.loaded_commit and head.branch != commits.branch(git)):
+            return None
+        if known and now.ok and now.loaded_commit == head.commit:
+            return None
+        broken = load(house, git, head.commit)
+    if broken is None:
+        with house.db.write() as db:
+            settings.put(db, "loaded_by", house.version)
+    return broken
 
 
 # --- into the repo --------------------------------------------------------------------------------------------------

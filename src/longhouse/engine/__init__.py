@@ -1,0 +1,84 @@
+"""What is always on: the loops of a running instance, started and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import structlog
+
+from longhouse import loading
+from longhouse.engine import janitor, rescuer
+from longhouse.engine.loop import Loop
+from longhouse.engine.runner import Runner
+from longhouse.engine.scheduler import Scheduler
+from longhouse.house import House
+from longhouse.repo.watch import Watch
+
+log = structlog.get_logger("longhouse.engine")
+
+
+class Engine:
+    """`scheduled=False` leaves out what fires jobs by itself: only for tests that tick by hand."""
+
+    def __init__(self, house: House, *, slots: int, scheduled: bool = True) -> None:
+        self._house = house
+        self._scheduled = scheduled
+        self.scheduler = Scheduler(house)
+        self.runner = Runner(house, slots)
+        self._watch = Watch(house.paths, ring=house.feed.repo)
+        self._loops = [
+            Loop("runner", self.runner.step, report, house.feed.dispatch),
+            Loop("rescuer", lambda: rescuer.step(house, self.runner), report),
+            Loop("janitor", lambda: janitor.step(house), report),
+        ]
+        if scheduled:
+            self._loops += [
+                Loop("scheduler", self.scheduler.step, report, house.feed.plan),
+                Loop("clock", self.scheduler.watch, report),
+            ]
+        self._repo = threading.Thread(target=self._follow_repo, name="repo", daemon=True)
+        self._stopper: threading.Thread | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In the event loop."""
+        if self._scheduled:
+            self.scheduler.start_timer(loop)
+        for each in self._loops:
+            each.start()
+        self._repo.start()
+
+    def _follow_repo(self) -> None:
+        for _ in self._watch.settled():
+            try:
+                loading.settle(self._house)
+            except Exception as error:
+                report("repo", error)
+
+    def begin_stop(self) -> None:
+        """Start nothing more and end what runs; returns at once. From any thread, more than once."""
+        if self._stopper is None:
+            self._stopper = threading.Thread(target=self._stop, name="stop")
+            self._stopper.start()
+
+    def _stop(self) -> None:
+        self._house.feed.close()
+        self._watch.stop()
+        self.runner.stop(self._house.grace_seconds + 1.5)
+        for each in self._loops:
+            each.stop()
+        for each in self._loops:
+            each.join()
+
+    def stop(self) -> None:
+        """Wait until it has stopped. In the event loop's thread, when nothing is served any more."""
+        self.begin_stop()
+        self.scheduler.stop_timer()
+        if self._stopper is not None:
+            self._stopper.join()
+        self._house.launcher.close()
+
+
+def report(loop: str, error: Exception) -> None:
+    """A step failed; the loop goes on."""
+    log.error("a step failed and is tried again", loop=loop, error=repr(error), exc_info=error)

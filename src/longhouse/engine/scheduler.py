@@ -85,6 +85,12 @@ class Scheduler:
             self._timer.rearm()
         return 0 if self._plan.due(now, 1) else None
 
+    def catch_up(self) -> None:
+        """At the start, before a changed manifest is loaded: what was due while we were away is settled by what was
+        loaded then."""
+        while self.step() is not None:
+            pass
+
     def _settle(self, job_ids: list[str], now: int) -> dict[str, int | None]:
         """One transaction; when each of the jobs is due next."""
         upcoming: dict[str, int | None] = {}

@@ -33,6 +33,12 @@ def newest(db: Connection) -> int:
     return int(row["id"]) if row else 0
 
 
+def span(db: Connection) -> int:
+    """How many ids lie between the oldest and the newest event."""
+    row = one(db, "SELECT coalesce(max(id) - min(id) + 1, 0) AS span FROM events")
+    return int(row["span"]) if row else 0
+
+
 def prune(db: Connection, keep: int) -> int:
     """Drop all but the newest `keep`; how many went."""
     return run(db, "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - :keep", {"keep": keep})

@@ -131,6 +131,15 @@ def counts(db: Connection) -> dict[str, int]:
     return {row["state"]: row["n"] for row in rows}
 
 
+def unfinished_commits(db: Connection) -> set[str]:
+    """What unfinished runs were made to run."""
+    rows = many(
+        db,
+        "SELECT DISTINCT commit_sha FROM runs WHERE state IN ('queued', 'retrying', 'running') AND commit_sha IS NOT NULL",
+    )
+    return {row["commit_sha"] for row in rows}
+
+
 # --- claiming -------------------------------------------------------------------------------------------------------
 
 READY = """

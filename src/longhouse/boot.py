@@ -1,0 +1,136 @@
+"""From a data directory to a house: everything that has to be right before anything is served.
+
+Whatever is not right ends the start with one sentence and a hint.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from shlex import quote
+
+from longhouse import loading, queue
+from longhouse.clock import Clock
+from longhouse.envs import Envs
+from longhouse.errors import CannotStart
+from longhouse.feed import Feed
+from longhouse.house import SYSTEM, House
+from longhouse.launch.local import LocalLauncher
+from longhouse.launch.sdk import sdk
+from longhouse.paths import Paths
+from longhouse.repo import bootstrap, panel
+from longhouse.store import jobs, settings
+from longhouse.store.database import Database
+from longhouse.vault import open_keys, write_private
+
+ROOT = "The server and all jobs run as root: a job can read and change everything on this machine."
+
+
+def make_data_dir(paths: Paths) -> None:
+    """Raises CannotStart."""
+    try:
+        paths.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (paths.output, paths.artifacts, paths.cache, paths.work, paths.envs):
+            folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(
+            f"The data directory {paths.data} cannot be used: {error.strerror}",
+            hint="Choose another one with --data-dir, or give this user the right to write there.",
+        ) from error
+
+
+@contextmanager
+def locked(paths: Paths) -> Iterator[None]:
+    """The data directory is ours alone until the block ends, or this process. Raises CannotStart."""
+    with paths.lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            raise CannotStart(
+                f"another server (process {owner}) runs on {paths.data}",
+                hint="Stop it first, or choose another data directory with --data-dir.",
+            ) from error
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def open_house(paths: Paths, clock: Clock, zone: str, *, grace_seconds: float, installer: Installer) -> House:
+    """Database, keyring, jobs repo, all brought up to date. The caller closes `db` and `launcher`."""
+    feed = Feed()
+    first = not paths.database.exists()
+    db = Database(paths.database, committed=feed.committed)
+    db.migrate(paths.data / "backups")
+    keys = open_keys(paths.keyring, may_create=first)
+    return House(
+        paths=paths,
+        db=db,
+        clock=clock,
+        feed=feed,
+        keys=keys,
+        zone=zone,
+        owner=secrets.token_hex(8),
+        up_since=clock.now(),
+        version=version("longhouse-jobs"),
+        launcher=LocalLauncher(),
+        sdk=sdk(paths.cache),
+        environments=Envs(paths, installer),
+        grace_seconds=grace_seconds,
+        notices=[ROOT] if os.geteuid() == 0 else [],
+    )
+
+
+def load_repo(house: House) -> None:
+    """The jobs repo is there and what is committed in it is loaded. Raises CannotStart.
+
+    On the very first boot the sample job is queued once, so that there is something green to see.
+    """
+    booted = bootstrap.ensure(house.paths, known_commits=panel.knows_commits(house))
+    broken = loading.boot(house)
+    if broken is not None:
+        cause = broken.message.rstrip(".")
+        raise CannotStart(
+            f"The manifest cannot be loaded: {broken.place}: {cause}.",
+            hint="Mend it and start again, or go back to the last commit that loaded: "
+            "longhouse-jobs repo restore --loaded",
+            file=broken.file,
+            line=broken.line,
+        )
+    if booted.sample is not None:
+        _run_sample(house, booted.sample)
+
+
+def _run_sample(house: House, job_id: str) -> None:
+    with house.db.write() as db:
+        job = jobs.get(db, job_id)
+        if job is not None and not settings.get(db, "sample_run"):
+            settings.put(db, "sample_run", True)
+            queue.enqueue(house, db, job, trigger="first_boot", by=SYSTEM, params=job.spec.params)
+
+
+def announce(paths: Paths, url: str, token: str) -> Callable[[], None]:
+    """Leave address, token and a ready command for commands on this machine; the answer takes the address away again."""
+    write_private(paths.instance, json.dumps({"url": url, "token": token, "pid": os.getpid()}) + "\n")
+    paths.command.parent.mkdir(mode=0o700, exist_ok=True)
+    script = f"""#!/bin/sh
+# Written anew at every start: runs longhouse-jobs against this data directory, wherever it is moved.
+here=$(dirname "$(readlink -f "$0")")
+exec {quote(sys.executable)} -m longhouse --data-dir "$(dirname "$here")" "$@"
+"""
+    write_private(paths.command, script)
+    paths.command.chmod(0o700)
+    return lambda: paths.instance.unlink(missing_ok=True)
+
+
+__all__ = ["Path", "announce", "load_repo", "locked", "make_data_dir", "open_house"]
