@@ -6,6 +6,7 @@ turns a feature off.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import os
 import re
@@ -194,8 +195,6 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
 
 
 def _hint(key: str) -> str:
-    import difflib
-
     near = difflib.get_close_matches(key, NAMES, n=1)
     if key == "data_dir":
         return f"The data directory holds this file; name it with --data-dir or {PREFIX}DATA_DIR."

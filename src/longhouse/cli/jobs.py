@@ -1,0 +1,159 @@
+"""`jobs list|show|test|enable|disable`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from longhouse.cli import following
+from longhouse.cli.call import Call, aligned, command
+from longhouse.cli.terminal import line, plain
+from longhouse.cli.times import away, length, local
+
+
+@click.group()
+def jobs() -> None:
+    """Look at jobs, try them, switch them on and off."""
+
+
+def job_ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell's completion; nothing if no instance runs."""
+    try:
+        call = Call(context.params.get("data_dir"), json=True, quiet=True, no_color=True, no_input=True)
+        items, _ = call.instance.pages("/api/jobs", None)
+        return [item["id"] for item in items if item["id"].startswith(incomplete)]
+    except Exception:
+        return []
+
+
+JOB = click.argument("job_id", metavar="ID", shell_complete=job_ids)
+PARAMS = click.option(
+    "--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="A parameter; again for more, or for a list."
+)
+TIMEOUT = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Stop waiting after this time, with exit code 124.",
+)
+
+
+def values(params: tuple[str, ...]) -> dict[str, str]:
+    """`-p a=1 -p b=2` as a dict; a name that comes again makes a list, one text to a line."""
+    found: dict[str, list[str]] = {}
+    for each in params:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{each!r} is not NAME=VALUE", param_hint="--param")
+        found.setdefault(name, []).append(value)
+    return {name: "\n".join(texts) for name, texts in found.items()}
+
+
+@command(jobs, "list")
+def list_jobs(call: Call) -> None:
+    """List the jobs of the manifest."""
+    items, _ = call.instance.pages("/api/jobs", None)
+    manifest = call.instance.get("/api/jobs", limit=1)["manifest"]
+    say_if_broken(call, manifest)
+    rows = [
+        (
+            job["id"],
+            _schedule(job),
+            "enabled" if job["enabled"] else "disabled",
+            away(job["next_due"]),
+            job["last_run"]["state"] if job["last_run"] else "",
+            away(job["last_run"]["created_at"]) if job["last_run"] else "",
+            job["description"],
+        )
+        for job in items
+    ]
+    head = ("ID", "SCHEDULE", "ENABLED", "NEXT", "LAST RUN", "STARTED", "DESCRIPTION")
+    document = {"items": items, "next": None, "manifest": manifest}
+    call.table(document, head, rows, empty="The manifest registers no job yet; see AGENTS.md in the jobs repo.")
+
+
+def say_if_broken(call: Call, manifest: dict[str, Any]) -> None:
+    if not manifest["ok"]:
+        place = f"{manifest['file']}:{manifest['line']}" if manifest["line"] else manifest["file"] or "manifest.py"
+        since = f" since {local(manifest['broken_since'])}" if manifest["broken_since"] else ""
+        call.warn(plain(f"the manifest is broken{since}: {place}: {manifest['error']}"))
+        call.note("The last set of jobs that loaded goes on; mend the file and save it.")
+
+
+def _schedule(job: dict[str, Any]) -> str:
+    if job["cron"]:
+        return str(job["cron"])
+    return f"every {length(job['every'])}" if job["every"] else "by hand"
+
+
+@command(jobs)
+@JOB
+def show(call: Call, job_id: str) -> None:
+    """Show one job: its settings, parameters, next and last runs."""
+    job = call.instance.get(f"/api/jobs/{following.segment(job_id)}")
+    settings = job["settings"]
+    facts = [
+        ("Schedule", f"{_schedule(job)} ({job['cron_text']}), {job['timezone']}"),
+        ("Enabled", "yes" if job["enabled"] else "no"),
+        ("Next", f"{local(job['next_due'])} ({away(job['next_due'])})" if job["next_due"] else "-"),
+        ("Code", f"{settings['source_file']}:{settings['source_line']} {settings['function']}()"),
+        ("Commit", job["commit"][:12]),
+        ("Limits", f"{length(settings['timeout_seconds'])} a try, at most {settings['max_attempts']} tries"),
+        ("Overlap", settings["overlap"]),
+        ("Missed", f"{settings['catch_up']}, at most {settings['max_catch_up']}"),
+        ("Secrets", ", ".join(secret["key"] for secret in settings["secrets"]) or "-"),
+        ("Tags", ", ".join(job["tags"]) or "-"),
+    ]
+    lines = [line(job["id"]), *([f"  {line(job['description'])}"] if job["description"] else [])]
+    lines += [f"  {text}" for text in aligned(facts)]
+    lines += _table("Parameters", [_parameter(each, settings["params"]) for each in job["parameters"]])
+    lines += _table("Last runs", [_run(run) for run in job["runs"][:5]])
+    lines += _table("Upcoming", [(local(due), away(due)) for due in job["upcoming"][:5]])
+    call.show(job, *lines)
+
+
+def _table(title: str, rows: list[tuple[Any, ...]]) -> list[str]:
+    return [f"  {title}", *(f"    {text}" for text in aligned(rows))] if rows else []
+
+
+def _parameter(each: dict[str, Any], given: dict[str, Any]) -> tuple[Any, ...]:
+    kind = " | ".join(each["choices"]) if each["choices"] else each["kind"]
+    if each["name"] in given:
+        return each["name"], kind, f"{given[each['name']]!r} by the manifest"
+    return each["name"], kind, "needed" if each["required"] else f"default {each['default']!r}"
+
+
+def _run(run: dict[str, Any]) -> tuple[Any, ...]:
+    return run["id"], run["state"], run["trigger"], local(run["created_at"]), run["reason"] or ""
+
+
+@command(jobs)
+@JOB
+def enable(call: Call, job_id: str) -> None:
+    """Let a job run on its schedule."""
+    job = call.instance.post(f"/api/jobs/{following.segment(job_id)}/enable")
+    due = f"; next run {away(job['next_due'])}" if job["next_due"] else ""
+    call.show(job, f"{line(job['id'])} is enabled{due}")
+
+
+@command(jobs)
+@JOB
+def disable(call: Call, job_id: str) -> None:
+    """Stop a job's schedule. Runs that have begun go on; `run` still works."""
+    job = call.instance.post(f"/api/jobs/{following.segment(job_id)}/disable")
+    call.show(job, f"{line(job['id'])} is disabled")
+
+
+@command(jobs)
+@JOB
+@PARAMS
+@TIMEOUT
+def test(call: Call, job_id: str, params: tuple[str, ...], timeout: float | None) -> int:
+    """Run a job once as the files stand now, committed or not, and show its output.
+
+    Exit code 0 if the trial succeeded, 1 if not, 7 if the manifest cannot be read (file and line are named).
+    """
+    body = {"params": values(params), "text": True}
+    run = call.instance.post(f"/api/jobs/{following.segment(job_id)}/test", body)
+    return following.follow(call, run, timeout)

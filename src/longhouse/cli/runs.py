@@ -1,0 +1,178 @@
+"""`run`, and `runs list|show|logs|cancel|rerun`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from longhouse.cli import following
+from longhouse.cli.call import Call, aligned, command
+from longhouse.cli.jobs import JOB, PARAMS, TIMEOUT, job_ids, values
+from longhouse.cli.terminal import line, plain
+from longhouse.cli.times import away, between, local
+
+STATES = ("queued", "running", "retrying", "succeeded", "degraded", "failed", "skipped", "cancelled")
+
+RUN = click.argument("run_id", metavar="RUN", type=click.IntRange(min=1))
+WAIT = click.option("--wait", is_flag=True, help="Wait for the end; the exit code is the run's outcome.")
+FOLLOW = click.option("--follow", "-f", is_flag=True, help="Show the output while it comes, and wait for the end.")
+
+
+@click.group()
+def runs() -> None:
+    """Look at runs, read what they printed, cancel and repeat them."""
+
+
+@command()
+@JOB
+@PARAMS
+@WAIT
+@FOLLOW
+@TIMEOUT
+def run(call: Call, job_id: str, params: tuple[str, ...], wait: bool, follow: bool, timeout: float | None) -> int:
+    """Start a run of a job now, also of a disabled one."""
+    body = {"params": values(params), "text": True}
+    started = call.instance.post(f"/api/jobs/{following.segment(job_id)}/run", body)
+    return _after(call, started, wait=wait, follow=follow, timeout=timeout)
+
+
+def _after(call: Call, started: dict[str, Any], *, wait: bool, follow: bool, timeout: float | None) -> int:
+    if follow:
+        return following.follow(call, started, timeout)
+    if wait:
+        return following.wait(call, started, timeout)
+    call.show(started, f"run {started['id']} of {line(started['job_id'])} is {started['state']}")
+    call.note(f"Its output: longhouse-jobs runs logs -f {started['id']}")
+    return 0
+
+
+@command(runs, "list")
+@click.option("--job", metavar="ID", help="Only runs of this job.", shell_complete=job_ids)
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable."
+)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
+def list_runs(call: Call, job: str | None, states: tuple[str, ...], limit: int) -> None:
+    """List runs, newest first."""
+    items, cursor = call.instance.pages("/api/runs", limit, job=job, state=list(states))
+    rows = [
+        (
+            each["id"],
+            each["job_id"],
+            each["state"],
+            each["reason"] or "",
+            each["trigger"],
+            away(each["created_at"]),
+            between(each["started_at"], each["finished_at"]),
+            (each["commit"] or "")[:7],
+        )
+        for each in items
+    ]
+    head = ("RUN", "JOB", "STATE", "REASON", "BY", "CREATED", "TOOK", "COMMIT")
+    call.table({"items": items, "next": cursor}, head, rows, empty="No runs.")
+
+
+@command(runs)
+@RUN
+def show(call: Call, run_id: int) -> None:
+    """Show one run: its attempts, parameters, commit and result."""
+    found = call.instance.get(f"/api/runs/{run_id}")
+    facts = [
+        ("State", found["state"] + (f", {found['reason']}" if found["reason"] else "")),
+        ("Started by", f"{found['trigger']} ({found['actor']}, {found['surface']})"),
+        ("Due", local(found["due"]) or "-"),
+        ("Started", local(found["started_at"]) or "-"),
+        ("Took", between(found["started_at"], found["finished_at"]) or "-"),
+        ("Commit", found["commit"] or "-"),
+        ("Environment", found["environment"] or "standard library"),
+        *([("Repeats", f"run {found['rerun_of']}")] if found["rerun_of"] else []),
+        *((f"-p {name}", value) for name, value in found["params"].items()),
+        *([("Result", found["result"])] if found["result"] is not None else []),
+    ]
+    lines = [f"run {found['id']} of {line(found['job_id'])}"]
+    lines += [f"  {plain(text)}" for text in found["message"].splitlines()]
+    lines += [f"  {text}" for text in aligned(facts)]
+    if found["attempts"]:
+        lines += ["  Attempts", *(f"    {text}" for text in aligned([_attempt(each) for each in found["attempts"]]))]
+    if found["artifacts"]:
+        rows = [(each["name"], each["media_type"], f"{each['size']} bytes") for each in found["artifacts"]]
+        lines += ["  Artifacts", *(f"    {text}" for text in aligned(rows))]
+    if found["error"] and found["error"].get("traceback"):
+        lines += [f"    {text}" for text in plain(found["error"]["traceback"]).splitlines()]
+    call.show(found, *lines)
+
+
+def _attempt(each: dict[str, Any]) -> tuple[Any, ...]:
+    ended = f"exit code {each['exit_code']}" if each["exit_code"] is not None else ""
+    if each["signal"]:
+        ended = f"signal {each['signal']}"
+    took = between(each["started_at"], each["finished_at"])
+    return each["attempt"], each["state"] or "running", each["reason"] or "", ended, local(each["started_at"]), took
+
+
+@command(runs)
+@RUN
+@FOLLOW
+@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="The output of this attempt; else the newest.")
+@click.option("--stream", "streams", multiple=True, type=click.Choice(following.STREAMS), help="Only this; repeatable.")
+@click.option("--timestamps", "-t", is_flag=True, help="Put the time since the attempt's start before each line.")
+@click.option("--tail", type=click.IntRange(1, 10_000), metavar="N", help="Only the last N lines.")
+@click.option("--raw", is_flag=True, help="The bytes as they came, terminal sequences included.")
+@TIMEOUT
+def logs(
+    call: Call,
+    run_id: int,
+    follow: bool,
+    attempt: int | None,
+    streams: tuple[str, ...],
+    timestamps: bool,
+    tail: int | None,
+    raw: bool,
+    timeout: float | None,
+) -> int:
+    """Show what a run printed. Other terminal sequences than colours are left out, unless --raw."""
+    if raw:
+        if follow or call.json or timestamps or tail:
+            raise click.UsageError("--raw goes with none of --follow, --json, --timestamps and --tail")
+        for piece in following.raw(call, run_id, attempt, streams):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return 0
+    printer = following.Printer(call, timestamps=timestamps, streams=streams)
+    if follow:
+        if tail:
+            raise click.UsageError("--tail does not go with --follow")
+        return following.follow(
+            call, call.instance.get(f"/api/runs/{run_id}"), timeout, printer=printer, attempt=attempt
+        )
+    following.page(call, run_id, printer, attempt=attempt, streams=streams, tail=tail)
+    return 0
+
+
+@command(runs)
+@RUN
+@WAIT
+@TIMEOUT
+def cancel(call: Call, run_id: int, wait: bool, timeout: float | None) -> int:
+    """Stop a run: TERM, some seconds of grace, then KILL, for all its processes."""
+    found = call.instance.post(f"/api/runs/{run_id}/cancel")
+    if wait:
+        found = following.ended(call, found, timeout)
+    asked = "is cancelled" if found["state"] == "cancelled" else f"is asked to stop; it is {found['state']}"
+    call.show(found, f"run {found['id']} of {line(found['job_id'])} {asked}")
+    return 0
+
+
+@command(runs)
+@RUN
+@click.option("--same-commit", "commit", flag_value="same", default="same", help="With the code the run had (default).")
+@click.option("--latest", "commit", flag_value="latest", help="With the code that is loaded now.")
+@WAIT
+@FOLLOW
+@TIMEOUT
+def rerun(call: Call, run_id: int, commit: str, wait: bool, follow: bool, timeout: float | None) -> int:
+    """Run again with the same parameters."""
+    started = call.instance.post(f"/api/runs/{run_id}/rerun", {"commit": commit})
+    return _after(call, started, wait=wait, follow=follow, timeout=timeout)
