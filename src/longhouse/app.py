@@ -53,7 +53,12 @@ def create_app(
             engine.stop()
 
     app = FastAPI(
-        title="Longhouse Jobs", version=house.version, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+        title="Longhouse Jobs",
+        version=house.version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
     )
     app.state.engine = engine
     api.install(app)
@@ -78,7 +83,8 @@ def serve(settings: Config) -> int:
             SystemClock(),
             settings.timezone,
             grace_seconds=settings.stop_grace_seconds,
-            installer=installer_of(settings),
+            installer=settings.installer_environment,
+            source_builds=settings.allow_source_builds,
         )
         closing.callback(house.db.close)
         closing.callback(house.launcher.close)
@@ -99,21 +105,22 @@ def serve(settings: Config) -> int:
         url = f"http://{_shown(settings.host)}:{listener.getsockname()[1]}"
         closing.callback(boot.announce(paths, url, accounts.machine_token(house)))
         _greet(house, url)
-        Server(uvicorn.Config(app, **_uvicorn()), engine).run(sockets=[listener])
+        Server(_uvicorn(app), engine).run(sockets=[listener])
     return 0
 
 
-def _uvicorn() -> dict[str, object]:
-    return {
-        "loop": "uvloop",
-        "http": "httptools",
-        "ws": "none",
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        "proxy_headers": False,
-        "timeout_graceful_shutdown": GRACEFUL_SECONDS,
-    }
+def _uvicorn(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
 
 
 class Server(uvicorn.Server):

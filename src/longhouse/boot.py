@@ -10,15 +10,14 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from shlex import quote
 
 from longhouse import loading, queue
 from longhouse.clock import Clock
-from longhouse.envs import Envs
+from longhouse.envs import Environments
 from longhouse.errors import CannotStart
 from longhouse.feed import Feed
 from longhouse.house import SYSTEM, House
@@ -66,9 +65,14 @@ def locked(paths: Paths) -> Iterator[None]:
         yield
 
 
-def open_house(paths: Paths, clock: Clock, zone: str, *, grace_seconds: float, installer: Installer) -> House:
-    """Database, keyring, jobs repo, all brought up to date. The caller closes `db` and `launcher`."""
-    feed = Feed()
+def open_house(
+    paths: Paths, clock: Clock, zone: str, *, grace_seconds: float, installer: Mapping[str, str], source_builds: bool
+) -> House:
+    """Database and keyring, brought up to date. The caller closes `db` and `launcher`.
+
+    `installer` is the environment of uv, `source_builds` whether it may build packages from source.
+    """
+    feed, launcher = Feed(), LocalLauncher()
     first = not paths.database.exists()
     db = Database(paths.database, committed=feed.committed)
     db.migrate(paths.data / "backups")
@@ -83,9 +87,9 @@ def open_house(paths: Paths, clock: Clock, zone: str, *, grace_seconds: float, i
         owner=secrets.token_hex(8),
         up_since=clock.now(),
         version=version("longhouse-jobs"),
-        launcher=LocalLauncher(),
+        launcher=launcher,
         sdk=sdk(paths.cache),
-        environments=Envs(paths, installer),
+        environments=Environments(launcher, paths.envs, paths.cache, installer, allow_source_builds=source_builds),
         grace_seconds=grace_seconds,
         notices=[ROOT] if os.geteuid() == 0 else [],
     )
@@ -120,7 +124,7 @@ def _run_sample(house: House, job_id: str) -> None:
 
 
 def announce(paths: Paths, url: str, token: str) -> Callable[[], None]:
-    """Leave address, token and a ready command for commands on this machine; the answer takes the address away again."""
+    """Leave address, token and a ready command for commands on this machine; what it returns takes that back."""
     write_private(paths.instance, json.dumps({"url": url, "token": token, "pid": os.getpid()}) + "\n")
     paths.command.parent.mkdir(mode=0o700, exist_ok=True)
     script = f"""#!/bin/sh
@@ -131,6 +135,3 @@ exec {quote(sys.executable)} -m longhouse --data-dir "$(dirname "$here")" "$@"
     write_private(paths.command, script)
     paths.command.chmod(0o700)
     return lambda: paths.instance.unlink(missing_ok=True)
-
-
-__all__ = ["Path", "announce", "load_repo", "locked", "make_data_dir", "open_house"]

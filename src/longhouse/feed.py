@@ -60,6 +60,8 @@ class Feed:
         """Jobs changed: due times are to be planned anew."""
         self.repo = Bell()
         """The work tree or a pending override wants a look."""
+        self.tree_settled = threading.Event()
+        """The work tree changed and has come to rest."""
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._listeners: frozenset[Listener] = frozenset()
@@ -73,6 +75,11 @@ class Feed:
         """Jobs were added, changed or removed."""
         self.plan_stale.set()
         self.plan.ring()
+
+    def settled(self) -> None:
+        """The work tree is to be committed and loaded."""
+        self.tree_settled.set()
+        self.repo.ring()
 
     def publish(self, topic: str) -> None:
         for listener in self._listeners:

@@ -42,8 +42,8 @@ class Loaded:
     environments: Mapping[str, str]
 
 
-def settle(house: House) -> None:
-    """The tree is quiet: bring pending overrides into jobs.toml, commit everything, load what is new.
+def settle(house: House, *, tree: bool = True) -> None:
+    """Bring pending overrides into jobs.toml, commit everything if the `tree` has come to rest, load what is new.
 
     Does not raise for what is in the tree: that is recorded, and shown on every surface.
     """
@@ -54,8 +54,10 @@ def settle(house: House) -> None:
             if blocked is None:
                 with suppress(ManifestBroken):  # a jobs.toml that cannot be read is committed too, and said by the load
                     _write_overrides(house, git)
-                    _drop_stale_overrides(house)
-                _commit(house, git)
+                    if tree:
+                        _drop_stale_overrides(house)
+                if tree:
+                    _commit(house, git)
             _note(house, blocked)
         except LonghouseError as error:
             _note(house, error.message)

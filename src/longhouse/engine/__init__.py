@@ -13,6 +13,7 @@ from longhouse.engine.loop import Loop
 from longhouse.engine.runner import Runner
 from longhouse.engine.scheduler import Scheduler
 from longhouse.house import House
+from longhouse.repo import bootstrap, commits
 from longhouse.repo.watch import Watch
 
 log = structlog.get_logger("longhouse.engine")
@@ -26,10 +27,12 @@ class Engine:
         self._scheduled = scheduled
         self.scheduler = Scheduler(house)
         self.runner = Runner(house, slots)
-        self._watch = Watch(house.paths, ring=house.feed.repo)
+        paths = house.paths
+        self._watch = Watch(paths.tree, paths.git_dir, lambda: commits.state(bootstrap.opened(paths)).staged)
         self._loops = [
             Loop("runner", self.runner.step, report, house.feed.dispatch),
             Loop("rescuer", lambda: rescuer.step(house, self.runner), report),
+            Loop("repo", self._settle, report, house.feed.repo),
             Loop("janitor", lambda: janitor.step(house), report),
         ]
         if scheduled:
@@ -37,7 +40,7 @@ class Engine:
                 Loop("scheduler", self.scheduler.step, report, house.feed.plan),
                 Loop("clock", self.scheduler.watch, report),
             ]
-        self._repo = threading.Thread(target=self._follow_repo, name="repo", daemon=True)
+        self._watcher = threading.Thread(target=self._follow_tree, name="watch", daemon=True)
         self._stopper: threading.Thread | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -46,14 +49,16 @@ class Engine:
             self.scheduler.start_timer(loop)
         for each in self._loops:
             each.start()
-        self._repo.start()
+        self._watcher.start()
 
-    def _follow_repo(self) -> None:
-        for _ in self._watch.settled():
-            try:
-                loading.settle(self._house)
-            except Exception as error:
-                report("repo", error)
+    def _follow_tree(self) -> None:
+        for _ in self._watch:
+            self._house.feed.settled()
+
+    def _settle(self) -> None:
+        rested = self._house.feed.tree_settled.is_set()
+        self._house.feed.tree_settled.clear()
+        loading.settle(self._house, tree=rested)
 
     def begin_stop(self) -> None:
         """Start nothing more and end what runs; returns at once. From any thread, more than once."""

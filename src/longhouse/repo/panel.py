@@ -59,7 +59,7 @@ def init(house: House, by: By) -> tuple[bool, Status]:
         if booted.created:
             with house.db.write() as db:
                 audit.record(house, db, by, "repo.init", "repo", after={"head": booted.head})
-    house.feed.repo.ring()
+    house.feed.settled()
     return booted.created, status(house)
 
 

@@ -137,7 +137,8 @@ def many(connection: Connection, sql: str, bindings: Mapping[str, Any] | None = 
     """All rows, each as a dict. Fetches to the end: an unfinished RETURNING keeps the write lock."""
     cursor = connection.cursor()
     cursor.row_trace = _as_dict
-    return cursor.execute(sql, bindings or {}).fetchall()
+    rows: list[Any] = cursor.execute(sql, bindings or {}).fetchall()
+    return rows
 
 
 def one(connection: Connection, sql: str, bindings: Mapping[str, Any] | None = None) -> Row | None:

@@ -41,12 +41,12 @@ def schedule_key(job: JobDescription, zone: str) -> tuple[str | int | None, ...]
 
 def upcoming(trigger: Trigger, start: int, limit: int) -> Iterator[int]:
     """At most `limit` due times later than `start`."""
-    due: int | None = start
+    due = trigger.after(start)
     for _ in range(limit):
-        due = trigger.after(due)
         if due is None:
             return
         yield due
+        due = trigger.after(due)
 
 
 __all__ = ["TRIGGERS", "BadCron", "Trigger", "schedule_key", "trigger_of", "upcoming"]

@@ -27,8 +27,8 @@ def steps() -> list[tuple[int, str]]:
 
 
 def version_of(connection: apsw.Connection) -> int:
-    row = connection.execute("PRAGMA user_version").fetchall()[0]
-    return int(row[0])
+    version: int = connection.pragma("user_version")
+    return version
 
 
 def migrate(connection: apsw.Connection, backups: Path) -> tuple[int, int]:
