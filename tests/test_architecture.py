@@ -30,13 +30,16 @@ LIBRARIES: dict[str, set[str]] = {
     "jobforge": {"pydantic"},
     "growth": {"pydantic", "selectolax", "yaml"},
 }
-"""Libraries from elsewhere; click in cli.py comes on top. longhouse may use everything that pyproject.toml names."""
+"""Libraries from elsewhere. longhouse may use everything that pyproject.toml names."""
+COMMANDS = {"jobforge.cli", "growth.cli", "growth.console", "growth.options"}
+"""Their command lines, which may use click and rich on top."""
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("app",),
     ("api", "web", "mcp", "cli"),
     ("doors",),
     ("engine",),
+    ("boot",),
     (
         *("jobs", "queue", "ledger", "loading", "trials", "doctor", "accounts", "audit", "envs", "secrets", "intake"),
         *("repo", "alerts", "commis", "settings", "output"),
@@ -44,11 +47,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("house",),
     ("store", "launch"),
     ("runs", "triggers"),
-    ("errors", "clock", "feed", "vault", "config", "paths"),
+    ("errors", "clock", "feed", "vault", "config", "paths", "logs"),
 )
 """The parts of longhouse. An arrow points down; sideways only among the verbs and on the floor."""
-SIDEWAYS = (4, 8)
-ONLY_FROM = {"app": {"cli"}, "config": {"app", "cli"}, "engine": {"app"}}
+SIDEWAYS = (5, 9)
+ONLY_FROM = {"app": {"cli"}, "config": {"app", "cli"}, "engine": {"app"}, "boot": {"app", "cli"}}
 """Parts that are imported by nobody but these."""
 
 HIDDEN = {
@@ -56,7 +59,7 @@ HIDDEN = {
     *("mcp", "ahocorasick_rs", "apprise", "selectolax"),
 }
 """Heavy libraries that may be imported where they are used."""
-HIDDEN_OURS = {("cli", "longhouse.app"), ("cli", "longhouse.repo")}
+HIDDEN_OURS = {("cli", "longhouse.app"), ("cli", "longhouse.boot"), ("cli", "longhouse.cli"), ("cli", "longhouse.repo")}
 """A command that needs the server's half of the program imports it when it is called; the others start fast."""
 
 MOST_LINES = 400
@@ -191,7 +194,7 @@ def packages_import_what_they_may(modules: Modules) -> Iterator[str]:
             if top == package or top in sys.stdlib_module_names or top in PACKAGES[package]:
                 continue
             libraries = LIBRARIES.get(package, _declared())
-            if top in libraries or (top == "click" and module.name in ("jobforge.cli", "growth.cli")):
+            if top in libraries or (top in ("click", "rich") and module.name in COMMANDS):
                 continue
             yield f"{module.name}:{found.line} imports {found.target}; {package} may not"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from longhouse.cli import VERSION
+from longhouse.cli.version import VERSION
 from longhouse.errors import LonghouseError
 from longhouse.paths import Paths
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from longhouse.cli import VERSION, terminal
+from longhouse.cli import terminal
 from longhouse.cli.access import login_link, password, tokens
 from longhouse.cli.call import options
 from longhouse.cli.instance import Refused
@@ -17,6 +17,7 @@ from longhouse.cli.local import completion, configuration, doctor, serve
 from longhouse.cli.repo import repo
 from longhouse.cli.runs import run as run_job
 from longhouse.cli.runs import runs
+from longhouse.cli.version import VERSION
 from longhouse.errors import LonghouseError, ManifestBroken
 
 PROGRAM = "longhouse-jobs"
