@@ -33,10 +33,10 @@ def failure(error: BaseException, tree: str) -> Failure:
     file, line = place(error, tree)
     return Failure(
         error_type=type(error).__name__,
-        message=shortened(said(error), LONGEST_MESSAGE),
+        message=shortened(said(error).replace(f"{tree}/", ""), LONGEST_MESSAGE),
         file=file,
         line=line,
-        traceback=shortened(user_traceback(error, tree), LONGEST_TRACEBACK),
+        traceback=shortened(user_traceback(error, tree).replace(f"{tree}/", ""), LONGEST_TRACEBACK),
     )
 
 

@@ -88,7 +88,7 @@ def described(registration: Registration, tree: str) -> JobDescription:
             scheduled = config.cron is not None or config.every is not None
             params = coerce(wanted.parameters, params, partial=not scheduled)
     except (SignatureError, BadParameters) as problem:
-        raise JobConfigError(f"job {config.id!r}: {problem}.", registration.place) from problem
+        raise JobConfigError(f"job {config.id!r}: {problem}.", registration.place) from None
     settings = {key: value for key, value in vars(config).items() if key not in ("func", "params")}
     return JobDescription(
         **settings,
@@ -150,7 +150,7 @@ def read_functions(request: ReadManifest) -> FunctionsRead:
         try:
             wanted.append(signature(function))
         except SignatureError as problem:
-            raise JobConfigError(f"{module}.{name}(): {problem}.", place_of(function, request.tree)) from problem
+            raise JobConfigError(f"{module}.{name}(): {problem}.", place_of(function, request.tree)) from None
         lines.append(place_of(function, request.tree)[1])
     return FunctionsRead(
         parameters=tuple(each.parameters for each in wanted),
@@ -195,7 +195,7 @@ def failed(error: BaseException, tree: str) -> ManifestFailed:
         sentence = "Reading it needs more memory than the manifest may use."
     elif isinstance(error, RecursionError):
         sentence = f"Endless recursion: {found.message}"
-    elif isinstance(error, (ImportError, AttributeError)) and "circular import" in found.message:
+    elif isinstance(error, (ImportError, AttributeError)) and is_loop(error, found.message):
         steps = [each for each, _ in tree_steps(error.__traceback__, tree)]
         loop = " -> ".join(dict.fromkeys(steps))
         sentence = f"import loop: {loop} -> {looped(error, steps)}: {found.message}"
@@ -208,8 +208,16 @@ def failed(error: BaseException, tree: str) -> ManifestFailed:
     return ManifestFailed(error=sentence, file=file, line=line, traceback=found.traceback, hint=hint)
 
 
+def is_loop(error: ImportError | AttributeError, message: str) -> bool:
+    """Python says so, except when it is the manifest that is imported while it is being executed."""
+    return "circular import" in message or (isinstance(error, ImportError) and error.name == "manifest")
+
+
 def looped(error: BaseException, steps: list[str]) -> str:
     """The file in which an import loop closes."""
-    name = getattr(error, "name", None) or ""
-    closing = f"{name.removeprefix('manifest.').replace('.', '/')}.py"
-    return closing if closing in steps else next(iter(steps), "manifest.py")
+    name, owner = getattr(error, "name", None) or "", getattr(getattr(error, "obj", None), "__name__", "")
+    for module in (name, f"{owner}.{name}", owner):
+        closing = f"{module.removeprefix('manifest.').replace('.', '/')}.py"
+        if closing in steps:
+            return closing
+    return next(iter(steps), "manifest.py")

@@ -232,6 +232,10 @@ def decode(line: bytes) -> Any:
             return ManifestRead(jobs=tuple(job_description(job) for job in fields["jobs"]))
         if cls is FunctionsRead:
             fields["parameters"] = tuple(tuple(parameter(p) for p in each) for each in fields["parameters"])
+            fields["wants_context"], fields["source_lines"] = (
+                tuple(fields["wants_context"]),
+                tuple(fields["source_lines"]),
+            )
         return cls(**fields)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadMessage(f"not a message: {error}") from error
