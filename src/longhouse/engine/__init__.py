@@ -12,8 +12,8 @@ from longhouse.engine import janitor, rescuer
 from longhouse.engine.loop import Loop
 from longhouse.engine.runner import Runner
 from longhouse.engine.scheduler import Scheduler
+from longhouse.feed import Bell
 from longhouse.house import House
-from longhouse.repo import bootstrap, commits
 from longhouse.repo.watch import Watch
 
 log = structlog.get_logger("longhouse.engine")
@@ -27,8 +27,7 @@ class Engine:
         self._scheduled = scheduled
         self.scheduler = Scheduler(house)
         self.runner = Runner(house, slots)
-        paths = house.paths
-        self._watch = Watch(paths.tree, paths.git_dir, lambda: commits.state(bootstrap.opened(paths)).staged)
+        self._watch = Watch(house.paths, ring=Bell())
         self._loops = [
             Loop("runner", self.runner.step, report, house.feed.dispatch),
             Loop("rescuer", lambda: rescuer.step(house, self.runner), report),
@@ -52,7 +51,7 @@ class Engine:
         self._watcher.start()
 
     def _follow_tree(self) -> None:
-        for _ in self._watch:
+        for _ in self._watch.settled():
             self._house.feed.settled()
 
     def _settle(self) -> None:
