@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from longhouse.errors import CannotStart, LonghouseError
@@ -88,8 +89,9 @@ def _ensure(paths: Paths, known_commits: bool) -> Booted:
     )
 
 
+@lru_cache(maxsize=8)
 def opened(paths: Paths) -> Git:
-    """git for the jobs repo of this data directory, whether it is there or not."""
+    """git for the jobs repo of this data directory, there or not. Always the same: it remembers what it checked."""
     return Git(paths.git_dir, paths.tree, paths.cache / "git")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from longhouse.errors import Conflict, NotFound
 from longhouse.repo import locks
-from longhouse.repo.git import BRANCH, Git, GitFailed, require_commit, require_ref
+from longhouse.repo.git import BRANCH, Git, GitFailed
 
 LOADED = "refs/longhouse/loaded"
 """The last commit whose manifest loaded: what runs."""
@@ -66,14 +66,14 @@ class Committed:
 
 
 def state(git: Git) -> TreeState:
-    """How the tree stands against HEAD. Takes no lock, changes nothing. Raises ConfigRefused."""
+    """How the tree stands against HEAD. Takes no lock, changes no file of anybody. Raises ConfigRefused."""
     head = git.head()
     entries = _status(git)
     conflicts = tuple(path for code, path in entries if "U" in code or code in ("AA", "DD"))
     return TreeState(
         clean=not entries,
         staged=any(code[0] not in " ?!" for code, _ in entries),
-        blocked=_under_way(git) or _conflict(conflicts) or _elsewhere(git, head.branch) or _held(locks.heal(git)),
+        blocked=_under_way(git) or _conflict(conflicts) or _elsewhere(git, head.branch) or _held(git),
         branch=head.branch,
         head=head.commit,
         changed=tuple(path for _, path in entries),
@@ -112,7 +112,7 @@ def commit_all(
 def require_free(git: Git) -> None:
     """Raises CommitBlocked when a commit now would take part in something a person has not finished."""
     conflicts = tuple(path for code, path in _status(git) if "U" in code or code in ("AA", "DD"))
-    why = _under_way(git) or _conflict(conflicts) or _elsewhere(git, git.head().branch) or _held(locks.heal(git))
+    why = _under_way(git) or _conflict(conflicts) or _elsewhere(git, git.head().branch) or _held(git)
     if why:
         raise CommitBlocked(f"Nothing is committed: {why}", hint="Finish or abort it; the change is committed then.")
 
@@ -161,7 +161,7 @@ def loaded(git: Git) -> str | None:
 
 
 def set_loaded(git: Git, commit: str) -> None:
-    git.write("update-ref", require_ref(LOADED), require_commit(commit))
+    git.set_ref(LOADED, commit)
 
 
 def branch(git: Git) -> str:
@@ -271,9 +271,12 @@ def _elsewhere(git: Git, at: str | None) -> str | None:
     return f"HEAD is {'on the branch ' + at if at else 'detached'}, and the branch of this instance is {ours}"
 
 
-def _held(found: locks.Locks) -> str | None:
-    """Any lock that a commit needs."""
-    needed = [name for name in found.held if not name.startswith("refs/") or name.startswith("refs/heads/")]
+def _held(git: Git) -> str | None:
+    """Somebody else's lock, of those that a commit needs. Stale ones are removed."""
+    if git.writing:
+        return None
+    found = locks.heal(git).held
+    needed = [name for name in found if not name.startswith("refs/") or name.startswith("refs/heads/")]
     return f"another git process is at work ({needed[0]})" if needed else None
 
 

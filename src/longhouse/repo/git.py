@@ -17,8 +17,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -111,6 +111,8 @@ class Git:
         self.work_tree = work_tree
         self.home = home
         self.program = program or find_program()
+        self.writing = 0
+        """Our own writes under way: their locks are nobody else's."""
         self._lock = threading.Lock()
         self._checked: tuple[int, ...] | None = None
         self._settings: git_config.Settings = ()
@@ -140,15 +142,18 @@ class Git:
         data: bytes = b"",
         index: Path | None = None,
         work_tree: Path | None = None,
-        env: Mapping[str, str] | None = None,
     ) -> Result:
         """A call that changes the repository, the index or the work tree. Raises ConfigRefused."""
         self.check_config()
         tree = work_tree or self.work_tree
         identity = [f"user.{key}={value}" for key, value in git_config.identity(self._settings).items()]
-        return self._run(
-            args, self.git_dir, tree, cwd=tree, codes=codes, data=data, index=index, extra=identity, env=env
-        )
+        with self._lock:
+            self.writing += 1
+        try:
+            return self._run(args, self.git_dir, tree, cwd=tree, codes=codes, data=data, index=index, extra=identity)
+        finally:
+            with self._lock:
+                self.writing -= 1
 
     def create(self, branch: str) -> None:
         """Make `git_dir` a new repository whose first branch is `branch`; it must not exist."""
@@ -196,6 +201,11 @@ class Git:
         """The commit that the full ref `name` stands at, or None."""
         found = self.read("rev-parse", "--verify", "--quiet", f"{require_ref(name)}^{{commit}}", codes=(0, 1, 128))
         return found.out.decode().strip() or None if found.code == 0 else None
+
+    def set_ref(self, name: str, commit: str) -> None:
+        """Through the view, as it is ours alone: which commit runs is noted whatever the configuration holds."""
+        view = self._view()
+        self._run(("update-ref", require_ref(name), require_commit(commit)), view, view, cwd=view)
 
     def resolve(self, text: str) -> str:
         """The full id of the commit that `text` (4 or more hex digits) abbreviates. Raises NotFound."""
@@ -250,14 +260,13 @@ class Git:
         limit: int = MAX_OUTPUT,
         index: Path | None = None,
         extra: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
         locks: bool = True,
     ) -> Result:
         where = [f"--git-dir={git_dir}"] if git_dir else []
         where += [f"--work-tree={work_tree}"] if work_tree else []
         flags = [flag for setting in (*SWITCHED, *extra) for flag in ("-c", setting)]
         argv = [str(self.program), *([] if locks else ["--no-optional-locks"]), *where, *flags, *args]
-        clean = self._environment() | ({"GIT_INDEX_FILE": str(index)} if index else {}) | dict(env or {})
+        clean = self._environment() | ({"GIT_INDEX_FILE": str(index)} if index else {})
         result = self._finish(argv, cwd, clean, data, limit)
         if result.code not in codes and not result.cut:
             raise GitFailed(f"git {args[0]} failed: {self._reason(result)}", exit_code=result.code)
@@ -281,9 +290,10 @@ class Git:
         }
 
     def _finish(self, argv: list[str], cwd: Path, env: dict[str, str], data: bytes, limit: int) -> Result:
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(data)
-            stdin.seek(0)
+        with tempfile.TemporaryFile() if data else nullcontext(subprocess.DEVNULL) as stdin:
+            if not isinstance(stdin, int):
+                stdin.write(data)
+                stdin.seek(0)
             try:
                 process = subprocess.Popen(
                     argv,
