@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from jobforge.canonical import canonical_hash
 
@@ -33,7 +33,15 @@ else:
             return given
 
 
+def _not_empty(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
 Text = Annotated[str, StringConstraints(min_length=1)]
+Prose = Annotated[str, AfterValidator(_not_empty), Field(json_schema_extra={"minLength": 1})]
+"""Text that may have been cut in the middle of an emoji, as JavaScript cuts; `Text` must be proper Unicode."""
 DateTime = Annotated[str, StringConstraints(pattern=DATETIME_PATTERN)]
 SchemaVersion = Annotated[Text, Field(json_schema_extra={"const": SCHEMA_VERSION})]
 ModuleId = Annotated[Text, Field(json_schema_extra={"const": MODULE_ID})]

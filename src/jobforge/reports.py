@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from jobforge.envelope import Envelope, Optionally, Part, Text
+from jobforge.envelope import Envelope, Optionally, Part, Prose, Text
 
 
 def _whole(value: Any) -> Any:
@@ -30,8 +30,8 @@ class Finding(Part):
     """One thing that was found."""
 
     id: Text
-    title: Text
-    description: Text
+    title: Prose
+    description: Prose
     severity: Severity
     evidence: Optionally[list[EvidenceLink]] = None
     related_job_types: Optionally[list[Text]] = None
@@ -41,8 +41,8 @@ class Recommendation(Part):
     """One thing to do, mostly a request of the bundle."""
 
     id: Text
-    title: Text
-    description: Text
+    title: Prose
+    description: Prose
     job_type: Optionally[Text] = None
     requires_policy_token: Optionally[bool] = None
 

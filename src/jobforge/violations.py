@@ -121,4 +121,6 @@ def _violation(path: str, name: str, kind: str, context: dict[str, Any]) -> Viol
         return Violation("document.value", path, f"{name} does not have the required form.", form)
     if kind == "string_too_short":
         return Violation("document.value", path, f"{name} must not be empty.", hint)
+    if kind == "value_error":
+        return Violation("document.value", path, f"{name} {context['error']}.", hint)
     return Violation("document.value", path, f"{name} has a value that is not allowed.", hint)

@@ -291,6 +291,32 @@ def test_ten_thousand_requests_are_validated_within_a_second() -> None:
     assert min(seconds) <= 1, f"the quickest of three runs took {min(seconds):.2f} s"
 
 
+def test_a_finding_cut_in_the_middle_of_an_emoji_is_read_and_an_empty_one_is_not() -> None:
+    finding = {"id": "finding-1", "title": "Cut \ud83d", "description": "\udc00", "severity": "info"}
+    report = {
+        "module_id": "growth",
+        "tenant_id": "acme",
+        "project_id": "shop",
+        "trace_id": "trace-1",
+        "created_at": "2024-01-01T00:00Z",
+        "report_id": "report-1",
+        "report_type": "growth.analysis",
+        "summary": {
+            "seo_findings": 1,
+            "funnel_biggest_drop_off_step": None,
+            "experiment_proposals": 0,
+            "content_drafts": 0,
+        },
+        "findings": [finding],
+        "recommendations": [],
+        "inputs": {"event_count": 0, "run_manifest_count": 0.0, "notes": []},
+    }
+    assert report_violations(seal(report)) == []
+
+    report["findings"] = [{**finding, "title": ""}]
+    assert [(v.code, v.path) for v in report_violations(seal(report))] == [("document.value", "/findings/0/title")]
+
+
 def test_reports_and_maturity_reports_are_held_to_their_hash(vectors: Path) -> None:
     folder = vectors / "upstream" / "growth-autopilot" / "fixtures" / "jobforge"
     for name, check in (("report.json", report_violations), ("runner-maturity.json", maturity_violations)):
