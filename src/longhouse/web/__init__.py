@@ -1,0 +1,34 @@
+"""The pages: HTML that works without scripts, and small scripts that keep it current."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import HTMLResponse
+
+from longhouse.web import jobs, login, repo, runs
+from longhouse.web.page import ASSETS, note_events, outside, page
+
+router = APIRouter()
+router.include_router(login.router)
+for part in (jobs, runs, repo):
+    router.include_router(part.router, dependencies=[Depends(note_events)])
+
+
+def install(app: FastAPI) -> None:
+    """Static files, and problems as pages for whoever reads pages."""
+    app.mount(ASSETS.prefix, ASSETS, name="static")
+    app.state.problem_page = problem_page
+
+
+def problem_page(request: Request, problem: dict[str, Any]) -> HTMLResponse:
+    status = int(problem["status"])
+    shown = {"hint": "", "errors": [], "request_id": "", "run": None, **problem}
+    if getattr(request.state, "caller", None) is None:
+        return outside(request, "problem.html", status=status, problem=shown, back="")
+    back = request.url.path if request.method == "GET" and status >= 500 else ""
+    return page(request, "problem.html", status=status, problem=shown, back=back)
+
+
+__all__ = ["install", "router"]

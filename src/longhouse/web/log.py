@@ -1,0 +1,188 @@
+"""What an attempt printed, as numbered lines of HTML: a window of it, never more than a megabyte."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from markupsafe import Markup, escape
+
+from longhouse import output
+from longhouse.output import Line, Page, Stream
+from longhouse.web.ansi import PLAIN, Ansi, Style
+from longhouse.web.text import CONTROL, symbol
+
+LINES = 2_000
+TEXT_BYTES = 320 * 1024
+HTML_BYTES = 760 * 1024
+"""A window's lines beyond this are left for the next one; with one more line of 64 KiB it stays under 1 MiB."""
+BEHIND = 4_000
+"""A reader this many lines behind a running job is taken to its end."""
+
+CONTROL_RUN = re.compile(f"(?:{CONTROL.pattern})+")
+KEY = re.compile(r"(-|\d{1,2})\.(-|\d{1,2})\.((?:[a-z]{2})*)")
+FLAG = re.compile("[a-z]{2}")
+
+CLASSES = {Stream.OUT: "l", Stream.ERR: "l e", Stream.LOG: "l g", Stream.SYSTEM: "l y"}
+SAID = {Stream.ERR: "error output: ", Stream.LOG: "log: ", Stream.SYSTEM: "Longhouse: "}
+
+
+@dataclass
+class Window:
+    """Some lines of an attempt, ready to be shown."""
+
+    attempt: int = 0
+    html: Markup = field(default_factory=Markup)
+    first: int = 1
+    next: int = 1
+    """Where to go on. While the attempt runs that is its last line, which may still grow."""
+    style: str = ""
+    """The colours in force at `next`."""
+    more_before: bool = False
+    more_after: bool = False
+    total: int = 0
+    follows: bool = False
+    from_end: bool = False
+    position: int = 0
+    """Where in the output `next` is, or a little before."""
+    download: str = ""
+
+
+def tail(path: Path | None, *, growing: bool) -> Window:
+    """The end of the output."""
+    return _window(_read(path, from_end=LINES), growing=growing, from_end=True)
+
+
+def around(path: Path | None, line: int, *, growing: bool) -> Window:
+    """A window with `line` in it, some before it."""
+    return _window(_read(path, from_line=max(1, line - 200)), growing=growing, keep_start=True)
+
+
+def since(path: Path | None, line: int, style: str, *, growing: bool) -> Window:
+    """From `line` on, with the colours of where the reader stopped; the end, if that is far away."""
+    found = _read(path, from_line=line)
+    if found.total - line > BEHIND and growing:
+        return tail(path, growing=growing)
+    return _window(found, growing=growing, style=style, keep_start=True)
+
+
+def before(path: Path | None, line: int) -> Window:
+    """The lines that come before `line`, as many as fit."""
+    count = LINES // 2
+    while True:
+        start = max(1, line - count)
+        page = _read(path, from_line=start)
+        lines = [each for each in page.lines if each.number < line]
+        whole = not page.more_after or len(lines) < len(page.lines) or (bool(lines) and lines[-1].number == line - 1)
+        if whole or count == 1:
+            return _window(Page(lines, page.more_before, False, page.total, page.dropped_bytes), growing=False)
+        count = max(1, count // 4)
+
+
+def end_of(path: Path | None) -> int:
+    """A position near the end, from which a stream of news may start."""
+    return output.entries(path)[-1].position if path is not None else 0
+
+
+def _read(path: Path | None, *, from_line: int = 1, from_end: int | None = None) -> Page:
+    if path is not None:
+        try:
+            return output.read_lines(path, from_line=from_line, from_end=from_end, limit_bytes=TEXT_BYTES)
+        except FileNotFoundError:
+            pass
+    return Page([], False, False, 0, 0)
+
+
+def _window(page: Page, *, growing: bool, style: str = "", from_end: bool = False, keep_start: bool = False) -> Window:
+    ansi = {stream: Ansi() for stream in Stream}
+    ansi[Stream.OUT].style = style_of(style)
+    rows: list[tuple[Line, Markup, Style]] = []
+    for each in page.lines[:LINES] if keep_start else page.lines[-LINES:]:
+        at_start = ansi[Stream.OUT].style
+        rows.append((each, line_html(each, ansi[each.stream]), at_start))
+    kept = _fitting(rows, keep_start=keep_start)
+    numbered = [row for row in kept if row[0].number]
+    more_after = page.more_after or (keep_start and len(kept) < len(page.lines))
+    found = Window(
+        html=Markup("\n").join(row[1] for row in kept),
+        more_before=page.more_before or (not keep_start and len(kept) < len(page.lines)),
+        more_after=more_after,
+        total=page.total,
+        from_end=from_end,
+    )
+    if numbered:
+        last, _, before_last = numbered[-1]
+        found.first = numbered[0][0].number
+        again = growing and not more_after
+        found.next = last.number if again else last.number + 1
+        found.style = style_key(before_last if again else ansi[Stream.OUT].style)
+    return found
+
+
+def _fitting(rows: list[tuple[Line, Markup, Style]], *, keep_start: bool) -> list[tuple[Line, Markup, Style]]:
+    """As many of them as HTML_BYTES allows, one at least, from the start or from the end."""
+    kept: list[tuple[Line, Markup, Style]] = []
+    size = 0
+    for row in rows if keep_start else reversed(rows):
+        size += len(row[1].encode())
+        if kept and size > HTML_BYTES:
+            break
+        kept.append(row)
+    return kept if keep_start else kept[::-1]
+
+
+def line_html(line: Line, ansi: Ansi) -> Markup:
+    if line.stream == Stream.GAP:
+        return Markup('<p class="skipped">{}: the end follows</p>').format(line.text)
+    text = Markup().join(span_html(*span) for span in ansi.line(line.text))
+    hear = Markup('<span class="hear">{}</span>').format(SAID[line.stream]) if line.stream in SAID else ""
+    return Markup('<div class="{0}" id="L{1}"><a href="#L{1}" tabindex="-1">{1}</a>{3}<code>{2}</code></div>').format(
+        CLASSES[line.stream], line.number, text, hear
+    )
+
+
+def span_html(text: str, style: Style) -> Markup:
+    shown, at = Markup(), 0
+    for found in CONTROL_RUN.finditer(text):
+        shown += escape(text[at : found.start()])
+        shown += Markup('<i class="x">{}</i>').format("".join(map(symbol, found[0])))
+        at = found.end()
+    shown = shown + escape(text[at:]) if at else escape(text)
+    return Markup('<span class="{}">{}</span>').format(css(style), shown) if style != PLAIN else shown
+
+
+@lru_cache(maxsize=1024)
+def css(style: Style) -> str:
+    names = []
+    if style.fg is not None and style.bg is None and not style.inverse:
+        names.append(f"f{style.fg}")
+    if style.inverse:
+        names.append("inverse")
+    elif style.bg is not None:
+        names.append(f"b{style.bg}")
+    names += [flag for flag in ("bold", "italic", "underline", "strike") if getattr(style, flag)]
+    if style.dim and style.bg is None and not style.inverse and style.fg is None:
+        names.append("dim")
+    return " ".join(names)
+
+
+def style_key(style: Style) -> str:
+    """A style in a few letters, so that colours go on where a reader stopped: `9.-.bi`."""
+    colours = ("-" if style.fg is None else str(style.fg), "-" if style.bg is None else str(style.bg))
+    return (
+        ""
+        if style == PLAIN
+        else ".".join((*colours, "".join(flag[0:2] for flag in Style._fields[2:] if getattr(style, flag))))
+    )
+
+
+def style_of(key: str) -> Style:
+    """The style of a key; the plain one for anything else."""
+    found = KEY.fullmatch(key)
+    if found is None:
+        return PLAIN
+    colours = [int(each) % 16 if each != "-" else None for each in found.groups()[:2]]
+    flags = {flag: flag[0:2] in FLAG.findall(found[3]) for flag in Style._fields[2:]}
+    return Style(colours[0], colours[1], **flags)

@@ -1,0 +1,168 @@
+"""How every page is made: templates, what all of them show, and the words and shapes they use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from longhouse import jobs
+from longhouse.clock import iso
+from longhouse.errors import LonghouseError
+from longhouse.house import House
+from longhouse.store import events
+from longhouse.web import schedule, strip, times, words
+from longhouse.web.assets import Assets
+from longhouse.web.text import shown
+
+THEMES = ("system", "light", "dark")
+ASSETS = Assets()
+
+
+def _finalize(value: Any) -> Any:
+    """Every text that leaves a template: nothing invisible, nothing that turns the line around."""
+    return shown(value) if type(value) is str else value
+
+
+def _environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+        auto_reload=False,
+    )
+    found.globals |= {
+        "asset": ASSETS.url,
+        "icon": icon,
+        "badge": badge,
+        "ago": ago,
+        "at": at,
+        "words": words,
+        "duration": times.duration,
+        "size": times.size,
+        "seconds_said": times.seconds_said,
+        "in_words": schedule.in_words,
+        "strip": strip.strip,
+        "strip_said": strip.said,
+        "as_json": as_json,
+        "sentence": sentence,
+    }
+    return found
+
+
+def icon(name: str, *, css: str = "") -> Markup:
+    """A picture beside words; never the only carrier of meaning."""
+    return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        css, ASSETS.url("icons.svg"), name
+    )
+
+
+def badge(state: str) -> Markup:
+    return Markup('<span class="badge s-{}">{}{}</span>').format(state, icon(state), words.STATES[state])
+
+
+@pass_context
+def ago(context: Context, ms: int | None, *, missing: str = "–") -> Markup:
+    """A relative time that live.js keeps true; its exact moment in the tooltip."""
+    if ms is None:
+        return Markup('<span class="soft">{}</span>').format(missing)
+    return Markup('<time datetime="{}" title="{}" data-rel>{}</time>').format(
+        iso(ms), times.exact(ms), times.relative(ms, context["now"])
+    )
+
+
+@pass_context
+def at(context: Context, ms: int | None, zone: str = "", *, seconds: bool = False) -> Markup:
+    """An absolute time in `zone`, or in the instance's."""
+    if ms is None:
+        return Markup('<span class="soft">–</span>')
+    said = times.absolute(ms, zone or context["zone"], context["now"], seconds=seconds)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso(ms), times.exact(ms), said)
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def sentence(message: str) -> str:
+    """An error's message as a sentence of its own."""
+    return f"{message[:1].upper()}{message[1:]}" + ("" if message.endswith((".", "!", "?")) else ".")
+
+
+TEMPLATES = _environment()
+
+
+def house_of(request: Request) -> House:
+    house: House = request.app.state.house
+    return house
+
+
+def note_events(request: Request) -> None:
+    """Before a page is put together: the newest event, so that the page asks for those that come after it."""
+    with house_of(request).db.read() as db:
+        request.state.seen = events.newest(db)
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """A whole page for somebody who is signed in."""
+    house = house_of(request)
+    shared = {**frame(request), **standing(house), "signed_in": True}
+    return _html(TEMPLATES.get_template(template).render({**shared, **context}), status)
+
+
+def part(request: Request, template: str, **context: Any) -> HTMLResponse:
+    """One region of a page, fetched again because something in it changed."""
+    return _html(TEMPLATES.get_template(template).render({**frame(request), **context}), 200)
+
+
+def outside(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """A page that shows nothing of the instance: for those who are not signed in."""
+    return _html(TEMPLATES.get_template(template).render({**frame(request), "signed_in": False, **context}), status)
+
+
+def frame(request: Request) -> dict[str, Any]:
+    """What every template may use."""
+    house = house_of(request)
+    theme = request.cookies.get("theme", "system")
+    caller = getattr(request.state, "caller", None)
+    return {
+        "now": house.clock.now(),
+        "zone": house.zone,
+        "theme": theme if theme in THEMES else "system",
+        "path": request.url.path,
+        "csrf": getattr(caller, "csrf", "") or "",
+        "version": house.version,
+        "seen": getattr(request.state, "seen", ""),
+    }
+
+
+def standing(house: House) -> dict[str, Any]:
+    """What every page says at its top when something is wrong."""
+    return {"manifest": jobs.manifest(house), "notices": tuple(house.notices)}
+
+
+def _html(text: str, status: int) -> HTMLResponse:
+    return HTMLResponse(text, status, headers={"Cache-Control": "no-store", "Vary": "Cookie"})
+
+
+def toast(
+    request: Request, text: str = "", *, error: LonghouseError | None = None, link: str = "", label: str = ""
+) -> HTMLResponse:
+    """What an act that stays on its page has to say. A refusal is told, not thrown: the page is still good."""
+    if error is not None:
+        text = " ".join(filter(None, (sentence(error.message), error.hint)))
+        run = error.facts.get("run")
+        link, label = (f"/runs/{run}", f"Run {run}") if run else ("", "")
+    html = TEMPLATES.get_template("parts/toast.html").render(
+        {**frame(request), "text": text, "bad": error is not None, "link": link, "label": label}
+    )
+    return _html(html, 200)
