@@ -1,4 +1,4 @@
-"""How growth behaves as its inputs grow: seconds and peak memory, each measured in a process of its own, median of several."""
+"""How growth behaves as its inputs grow: seconds and peak memory, each in a process of its own, median of several."""
 
 import json
 import random
@@ -37,7 +37,7 @@ def make_site(folder: Path, count: int) -> None:
         )
         page = (
             f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Page {number} of a large site</title>'
-            f'<meta name="description" content="What page {number} is about, in a sentence that is long enough for a result.">'
+            f'<meta name="description" content="What page {number} is about, in a sentence long enough for a result.">'
             '<meta property="og:title" content="t"><link rel="canonical" href="https://example.test/x"></head>'
             f"<body><h1>Page</h1>{text * 8}{links}</body></html>"
         )

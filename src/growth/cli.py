@@ -167,8 +167,8 @@ def propose_experiments(
     read = read_funnel_metrics(Path(metrics), named_by="--funnel")
     if (read.tenant_id, read.project_id) != (tenant, project):
         raise InputRefused(
-            f"{metrics} at /tenant_id, /project_id: the funnel belongs to another tenant or project than --tenant {tenant} "
-            f"--project {project}.",
+            f"{metrics} at /tenant_id, /project_id: the funnel belongs to another tenant or project than "
+            f"--tenant {tenant} --project {project}.",
             hint="Name the tenant and project of the funnel.",
             code="growth.other_tenant",
         )

@@ -1,4 +1,4 @@
-"""Drafts of eight kinds, filled from a profile; prohibited words never appear in one, required disclaimers always do."""
+"""Drafts of eight kinds filled from a profile; prohibited words never appear in one, required disclaimers always do."""
 
 import re
 from dataclasses import dataclass, field
@@ -50,9 +50,9 @@ class _Fields(dict[str, str]):
 def draft(brief: Brief, profile: Profile, writer: Writer, redaction: Redaction, *, variant: int = 0) -> dict[str, Any]:
     """One draft as a document. Its id is derived from its content.
 
-    All of it is redacted but the disclaimers: those are what the profile's owner must publish, contact details included.
+    All of it is redacted but the disclaimers: the owner of the profile must publish those, contact details included.
 
-    `content` holds the disclaimers where they fit; `disclaimers` always lists them, and publishing one means showing both.
+    `content` holds the disclaimers where they fit; `disclaimers` always lists them; whoever publishes shows both.
     """
     prohibited = Prohibited(profile.prohibited())
     disclaimers = [text.strip() for text in profile.required_disclaimers if text.strip()]

@@ -1,4 +1,4 @@
-"""The events file of a funnel: a JSON array of {user_id, event_name, timestamp}, read in pieces so that size costs time only."""
+"""The events file: a JSON array of {user_id, event_name, timestamp}, read in pieces: size costs only time."""
 
 import re
 from collections.abc import Iterator
@@ -54,8 +54,8 @@ def _event(item: Any, number: int, path: Path) -> Event:
 
 def _refuse(path: Path, pointer: str, sentence: str) -> NoReturn:
     raise InputRefused(
-        f"{path} at {pointer}: {sentence}.",
-        hint='Every event is an object like {"user_id": "u1", "event_name": "view", "timestamp": "2024-01-31T12:00:00Z"}.',
+        f"{path}{' at ' if pointer else ' '}{pointer}{': ' if pointer else ''}{sentence}.",
+        hint='An event is an object like {"user_id": "u1", "event_name": "view", "timestamp": "2024-01-31T12:00:00Z"}.',
         code="growth.invalid_events",
         faults=(Fault(pointer, sentence),),
     )
@@ -82,6 +82,8 @@ def _array(stream: BinaryIO, path: Path) -> Iterator[Any]:
     """Cuts the array at commas between its items and hands each run of whole items to the strict parser."""
     number = 0
     data = stream.read(PIECE)
+    while data and not data.strip(_SPACE):
+        data = stream.read(PIECE)
     opening = data.lstrip(_SPACE)
     if not opening.startswith(b"["):
         _strict(data if len(data) < PIECE else data[:PIECE] + stream.read(), path, 0)
@@ -125,7 +127,7 @@ def _last_item_end(data: bytes) -> int | None:
 
 def _quick(data: bytes) -> list[Any] | None:
     try:
-        items = parse(b"[" + data + b"]", max_nodes=PIECE * 4)
+        items = parse(b"[" + data + b"]", max_nodes=LARGEST_EVENT)
     except Refused:
         return None
     return items if isinstance(items, list) else None
@@ -147,7 +149,7 @@ def _exact_end(data: bytes) -> int:
 
 def _strict(data: bytes, path: Path, number: int) -> list[Any]:
     try:
-        items = parse(data, max_bytes=LARGEST_EVENT * 2, max_nodes=PIECE * 16)
+        items = parse(data, max_bytes=LARGEST_EVENT * 2, max_nodes=LARGEST_EVENT)
     except Refused as refused:
         first, _, rest = refused.pointer.removeprefix("/").partition("/")
         pointer = f"/{number + int(first)}{'/' if rest else ''}{rest}" if first.isdigit() else refused.pointer

@@ -1,4 +1,4 @@
-"""Numbers and lengths as ECMAScript counts them, because the documents are compared with those of an ECMAScript program."""
+"""Numbers and lengths as ECMAScript counts them, because our documents are compared with those of such a program."""
 
 import math
 

@@ -56,7 +56,7 @@ class ModelWriter:
         tokens = MOST_TOKENS if per_token <= 0 else math.floor(left / per_token) if left > 0 else 0
         if tokens < FEWEST_TOKENS or left < 0:
             raise InputRefused(
-                f"A draft may cost more than is left of max_cost_usd ({self.max_cost_usd:g}; {self.spent_usd:.4f} spent).",
+                f"A draft may exceed what is left of max_cost_usd ({self.max_cost_usd:g}; {self.spent_usd:.4f} spent).",
                 hint="Ask for fewer variants, or state the model's prices (GROWTH_LLM_USD_PER_MTOK_IN and _OUT).",
                 code="growth.cost_cap",
             )
@@ -107,7 +107,7 @@ class OpenAICompatible:
 
     def ask(self, prompt: str, most_tokens: int) -> Answer:
         body = {"model": self.model, "max_tokens": most_tokens, "messages": [{"role": "user", "content": prompt}]}
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - `configured` allows https, and http on this machine
             f"{self.base_url.rstrip('/')}/chat/completions",
             data=json.dumps(body).encode(),
             headers={

@@ -22,7 +22,7 @@ _NO_TOKEN = ("policy_token_missing", "runner", "The request reached the executor
 _NEEDS_TOKEN = ("action_job_requires_policy_token", "job_request", "The request says that it needs a policy token.")
 _SCHEMA = "The request does not fit the schema"
 _UNAVAILABLE = "The executor does not offer this job type"
-_TOKEN = "No policy token was given"
+_UNAPPROVED = "No policy token was given"
 
 _RUNNERS: Final[dict[str, _Runner]] = {
     "seo_scan": _Runner(
@@ -56,7 +56,7 @@ _RUNNERS: Final[dict[str, _Runner]] = {
         "Runs a proposed experiment on real users.",
         ("proposal_id", "variants", "duration_days"),
         ("job_request", "report.recommendations"),
-        ("The proposal does not exist", _TOKEN, _SCHEMA),
+        ("The proposal does not exist", _UNAPPROVED, _SCHEMA),
         _NEEDS_TOKEN,
         (_NO_TOKEN, _INVALID),
     ),
@@ -64,7 +64,7 @@ _RUNNERS: Final[dict[str, _Runner]] = {
         "Publishes a draft where everyone can read it.",
         ("draft_id", "destination"),
         ("job_request", "report.recommendations"),
-        ("The draft does not exist", "The destination is not one that can be published to", _TOKEN),
+        ("The draft does not exist", "The destination is not one that can be published to", _UNAPPROVED),
         _NEEDS_TOKEN,
         (_NO_TOKEN, ("destination_invalid", "runner", "The destination was refused.")),
     ),

@@ -48,7 +48,7 @@ class Routes:
 
 
 def is_source_tree(folder: Folder) -> bool:
-    """True if the folder holds routes in source form and no exported page; static files in `public/` are not an export."""
+    """True if the folder holds routes in source form and no exported page; files in `public/` are no export."""
     exported = any(
         path.endswith(".html") and not path.startswith("public/") and "node_modules/" not in path
         for path in folder.files
@@ -62,7 +62,7 @@ def route_of(path: str) -> str | None:
         segments = (found["route"] or "").split("/")
         if any(segment.startswith(("_", "(.")) for segment in segments):
             return None
-        kept = [segment for segment in segments if segment and not (segment[0] in "(@")]
+        kept = [segment for segment in segments if segment and segment[0] not in "(@"]
         return "/" + "/".join(kept)
     if found := _PAGES_PAGE.fullmatch(path):
         route = found["route"]

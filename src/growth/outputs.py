@@ -105,6 +105,7 @@ def _exchange(folder: Path, staged: dict[str, Path]) -> None:
         for name, path in kept.items():
             if path.is_symlink() or path.exists():
                 path.replace(folder / name)
+                path.unlink(missing_ok=True)  # renaming one name of a file to its other name leaves both
         raise
     for path in kept.values():
         path.unlink(missing_ok=True)

@@ -6,7 +6,10 @@ from typing import Final
 from growth.credentials import Match, Rule, whole
 
 _FILE_ENDINGS = frozenset(
-    "png jpg jpeg gif svg webp avif ico css js mjs cjs jsx ts tsx json html htm xml md mdx txt map vue php py".split()
+    """
+    png jpg jpeg gif svg webp avif ico css js mjs cjs jsx ts tsx json html htm xml md mdx txt map vue
+    php py
+    """.split()  # noqa: SIM905 - a list of one word a line would hide the code
 )
 _CONTEXT = r"(?:phones?|telephone|tel|mobile|cell|fax|whatsapp|sms|call|dial|msisdn|telefon|handy)"
 
@@ -91,10 +94,21 @@ RULES: Final[tuple[Rule, ...]] = (
         whole,
     ),
     Rule(
-        "iban", (), re.compile(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}(?:[ -]?[A-Za-z0-9]{1,4})?\b"), _account
+        "iban",
+        (),
+        re.compile(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}(?:[ -]?[A-Za-z0-9]{1,4})?\b"),
+        _account,
+        digits=2,
+        run=4,
     ),
-    Rule("card", (), re.compile(r"(?<![\w.,+])(?<!\w-)\d(?:[ .-]?\d){11,18}(?![\w])(?!-\w)(?!\.\d)"), _card),
-    Rule("ssn", ("-",), re.compile(r"(?<![\w-])(?!000|666)[0-8]\d{2}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"), whole),
+    Rule("card", (), re.compile(r"(?<![\w.,+])(?<!\w-)\d(?:[ .-]?\d){11,18}(?![\w])(?!-\w)(?!\.\d)"), _card, digits=12),
+    Rule(
+        "ssn",
+        ("-",),
+        re.compile(r"(?<![\w-])(?!000|666)[0-8]\d{2}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),
+        whole,
+        digits=9,
+    ),
     Rule(
         "phone",
         ("phone", "tel", "mobile", "cell", "fax", "whatsapp", "sms", "call", "dial", "msisdn", "telefon", "handy"),
@@ -103,14 +117,18 @@ RULES: Final[tuple[Rule, ...]] = (
             r"(\+?\(?\d(?:[ ().\/-]{0,2}\d){6,14})(?![\w])"
         ),
         _phone_in_context,
+        digits=7,
     ),
-    Rule("phone", ("+", "＋"), re.compile(r"(?<![\w+])[+＋]\s?\(?\d(?:[ ().\/-]{0,2}\d){7,14}(?!\w)"), _phone),
-    Rule("phone", (), re.compile(r"(?<![\w.+-])00[1-9](?:[ ().\/-]{0,2}\d){8,13}(?![\w-])"), _phone),
+    Rule(
+        "phone", ("+", "＋"), re.compile(r"(?<![\w+])[+＋]\s?\(?\d(?:[ ().\/-]{0,2}\d){7,14}(?!\w)"), _phone, digits=7
+    ),
+    Rule("phone", (), re.compile(r"(?<![\w.+-])00[1-9](?:[ ().\/-]{0,2}\d){8,13}(?![\w-])"), _phone, digits=7),
     Rule(
         "phone",
         (),
         re.compile(r"(?<![\w.,:/+-])(?:1[ .-])?(?:\([2-9]\d{2}\)\s?|[2-9]\d{2}([ .-]))\d{3}[ .-]\d{4}(?![\w-]|\.\d)"),
         _phone,
+        digits=7,
     ),
     Rule(
         "phone",
@@ -119,5 +137,6 @@ RULES: Final[tuple[Rule, ...]] = (
             r"(?<![\w.,:/+-])\(?0\d{1,4}\)?(?:[ /-]\d{6,9}|[ ]\d{3,4}[ -]?\d{3,4}|(?:[ .-]\d{2}){4})(?![\w-]|\.\d)"
         ),
         _phone,
+        digits=7,
     ),
 )

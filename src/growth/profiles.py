@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from growth.errors import InputRefused
 from growth.inputs import Section, Text, checked, read_file
@@ -51,7 +51,7 @@ class Profile(Section):
     keywords: Keywords
     features: list[Feature]
     prohibited_claims: list[str]
-    required_disclaimers: list[str] = []
+    required_disclaimers: list[str] = Field(default_factory=list)
 
     def prohibited(self) -> list[str]:
         """Words and claims that no draft may contain."""
@@ -66,7 +66,7 @@ class Profiles:
     warnings: list[str] = field(default_factory=list)
 
     def load(self, name: str, *, named_by: str = "profile") -> Profile:
-        """The profile with everything it inherits; a base that does not exist is a warning, as the profile may be whole."""
+        """The profile with everything it inherits; a missing base is a warning, as the profile may be whole."""
         path = self._find(name, named_by)
         if path is None:
             shown = ", ".join(str(folder) for folder in self.folders)
@@ -115,7 +115,7 @@ def built_in() -> list[str]:
 
 
 def merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """`own` over `base`: objects key by key, lists joined with its own items first (features by name), all else replaced."""
+    """`own` over `base`: objects key by key, lists joined, its own items first (features by name), else replaced."""
     result = dict(base)
     for key, value in own.items():
         inherited = base.get(key)

@@ -31,7 +31,7 @@ class Redaction:
         return sum(self.counts.values())
 
     def text(self, text: str) -> str:
-        """`text` with a marked placeholder for everything that looks confidential; the same text twice gives the same."""
+        """`text` with a marked placeholder for everything that looks confidential."""
         if text in self._clean:
             return text
         redacted = self._text(text)
@@ -43,10 +43,13 @@ class Redaction:
         if len(text) < 6 or (self.published and text.startswith(_PUBLISHED)):
             return text
         lowered = text.lower()
+        digits = sum(map(str.isdigit, text))
+        run = max(map(len, text.split()), default=0)
         for rule in _RULES:
-            if rule.hints and not any(hint in lowered for hint in rule.hints):
+            if rule.digits > digits or rule.run > run:
                 continue
-            text = self._replaced(rule, text)
+            if not rule.hints or any(hint in lowered for hint in rule.hints):
+                text = self._replaced(rule, text)
         return text
 
     def value(self, value: Any) -> Any:

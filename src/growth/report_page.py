@@ -15,7 +15,8 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.2; } h2 { border-bottom: 1px solid var(--line); padding-bottom: .3rem; margin-top: 2.5rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem; vertical-align: top;
-border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } dl { display: grid; grid-template-columns: max-content 1fr;
+border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: max-content 1fr;
 gap: .2rem 1rem; } dt { opacity: .7; } dd { margin: 0; overflow-wrap: anywhere; } svg { width: 100%; height: auto; }
 .severity { border-radius: 1rem; padding: .1rem .6rem; border: 1px solid; font-size: .85rem; }
 .critical { color: #b3261e; } .warning { color: #9a6700; } .opportunity { color: #1a7f37; } .info { color: #3b6ea8; }
@@ -49,8 +50,8 @@ def page(analysis: Analysis) -> str:
         _audit(analysis.audit),
         "<h2>Recommendations</h2>",
         _recommendations(report["recommendations"]) or "<p>No recommendations.</p>",
-        "<h2>Safety</h2><p>Nothing was executed. Every request of the bundle needs an approval, and what changes something "
-        "outside also needs a policy token.</p>",
+        "<h2>Safety</h2><p>Nothing was executed. Every request of the bundle needs an approval, and what changes "
+        "something outside also needs a policy token.</p>",
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -123,14 +124,16 @@ def _funnel(metrics: FunnelMetrics | None) -> str:
         lost = f"-{percent(step.drop_off_rate)}" if step.drop_off_rate > 0 else ""
         biggest = step.step_name == metrics.biggest_drop_off_step
         name = step.step_name if len(step.step_name) <= 24 else step.step_name[:23] + "…"
+        colour = "--lost" if biggest else "--bar"
         rows.append(
             f'<text x="{_BAR_START - 10}" y="{top + 20}" text-anchor="end" fill="currentColor">{_text(name)}</text>'
-            f'<rect x="{_BAR_START}" y="{top}" width="{width}" height="30" rx="3" fill="var({"--lost" if biggest else "--bar"})"/>'
+            f'<rect x="{_BAR_START}" y="{top}" width="{width}" height="30" rx="3" fill="var({colour})"/>'
             f'<text x="{_BAR_START + width + 8}" y="{top + 20}" fill="currentColor">{_text(f"{count:g}")} {lost}</text>'
         )
     label = f"Users per step of the funnel {metrics.funnel_name}"
     return (
         f"<h2>Funnel {_text(metrics.funnel_name)}</h2>"
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{_text(label)}" font-size="14">{"".join(rows)}</svg>'
+        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{_text(label)}" font-size="14">'
+        f"{''.join(rows)}</svg>"
         f"<p>{percent(metrics.overall_conversion_rate)} of those who enter reach the end.</p>"
     )

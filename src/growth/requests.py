@@ -1,4 +1,4 @@
-"""Job requests as items of a bundle. Building one runs nothing; two of the five are action requests, for libraries only."""
+"""Job requests as items of a bundle. Building one runs nothing; two of the five are actions, for libraries only."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -114,7 +114,7 @@ def publish_content(
     number: int = 1,
     seo_metadata: Mapping[str, Any] | None = None,
 ) -> Item:
-    """Asks to publish a draft of `content.draft` by `publish_at` (UTC datetime); needs a policy token where it is executed."""
+    """Asks to publish a draft of `content.draft` by `publish_at` (UTC datetime); needs a policy token to run."""
     payload: dict[str, Any] = {
         "draft_id": draft["id"],
         "content_type": draft["content_type"],

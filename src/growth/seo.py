@@ -176,7 +176,7 @@ def _title(page: Page, place: str) -> Iterator[Finding]:
             page.url,
             "warning",
             "title",
-            f"The title has {length} characters and is too {'short to say much' if short else 'long to be shown whole'}.",
+            f"The title has {length} characters and is too {'short to say much' if short else 'long to show whole'}.",
             "Aim for 30 to 60 characters.",
             html_element(place, "Length of the title", length),
             page.title,

@@ -1,4 +1,4 @@
-"""The opt-in rules: accessibility, structure, duplicates, robots.txt and sitemap.xml, and links as browsers follow them."""
+"""The opt-in rules: accessibility, structure, duplicates, robots.txt and sitemap.xml, links as browsers follow them."""
 
 import json
 import re

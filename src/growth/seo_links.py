@@ -1,5 +1,7 @@
 """Does a link lead to a page of the site? Literally, as the reference asks, or as a browser would resolve it."""
 
+import posixpath
+import re
 from collections.abc import Iterable
 from typing import Protocol
 from urllib.parse import unquote, urljoin, urlsplit
@@ -27,7 +29,7 @@ def _bare(url: str) -> str:
 
 
 class ResolvedLinks:
-    """Relative, query, fragment, percent-encoded and asset links as a browser resolves them; other schemes are not ours."""
+    """Relative, query, fragment, percent-encoded and asset links as a browser resolves them; no other schemes."""
 
     def __init__(self, urls: Iterable[str], files: Iterable[str]) -> None:
         self.pages = {_bare(url) for url in urls}
@@ -36,6 +38,8 @@ class ResolvedLinks:
 
     def works(self, url: str, href: str) -> bool:
         href = href.strip()
+        if href.startswith("/") and not href.startswith("//") and url not in self.bases:
+            return self._leads_somewhere(re.split("[?#]", href, maxsplit=1)[0])
         try:
             base = urljoin(f"{_OWN}{url}", self.bases.get(url, ""))
             target = urlsplit(urljoin(base, href))
@@ -43,7 +47,12 @@ class ResolvedLinks:
             return False
         if f"{target.scheme}://{target.netloc}" != _OWN:
             return True
-        path = unquote(target.path) or "/"
+        return self._leads_somewhere(target.path)
+
+    def _leads_somewhere(self, quoted: str) -> bool:
+        path = unquote(quoted) or "/"
+        if "/." in path:
+            path = posixpath.normpath(path) + ("/" if path.endswith(("/", "/.", "/..")) else "")
         return _bare(path) in self.pages or path in self.files or self._as_page(path)
 
     def _as_page(self, path: str) -> bool:

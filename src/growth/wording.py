@@ -21,11 +21,13 @@ TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
         "## {feature}\n\nMade for {audience} who want to {wish}. {benefit}.",
     ),
     "blog_post": (
-        "# {goal}: what {audience} can do about {pain}\n\nMost of us know {pain}. It costs time, and it hides what could "
-        "be improved.\n\n## Where to begin\n\nWrite down what you want: {wish}. Then look at what stands in the way.\n\n"
-        "## What helps\n\n{feature_list}\n\n## In short\n\n{benefit}. That is what {name} is for.\n\nTopics: {keywords}",
-        "# {keyword} without {pain}\n\nThis is a note for {audience}.\n\n## The problem\n\n{pain} is rarely one big thing; "
-        "it is many small ones.\n\n## A way out\n\n{feature}: {benefit}.\n\nTopics: {keywords}",
+        "# {goal}: what {audience} can do about {pain}\n\nMost of us know {pain}. It costs time, and it hides "
+        "what could be improved.\n\n## Where to begin\n\nWrite down what you want: {wish}. "
+        "Then see what stands in the way.\n\n"
+        "## What helps\n\n{feature_list}\n\n## In short\n\n{benefit}. That is what {name} is for.\n\n"
+        "Topics: {keywords}",
+        "# {keyword} without {pain}\n\nThis is a note for {audience}.\n\n## The problem\n\n{pain} is rarely one big "
+        "thing; it is many small ones.\n\n## A way out\n\n{feature}: {benefit}.\n\nTopics: {keywords}",
     ),
     "meta_description": (
         "{goal} with {name}. For {audience} who want to {wish}: {keyword}, without {pain}.",
