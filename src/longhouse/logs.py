@@ -1,52 +1,66 @@
-"""Our own log lines, on standard error: one event a line, whatever is in it."""
+"""Our own log lines, on standard error: one event a line, whatever is in it.
+
+The standard library's logging: structlog brings the same lines for a quarter of a second more at every start.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from typing import Any
 
-import structlog
+from longhouse.clock import iso
+
+
+class Log:
+    """Events with facts: `log.error("a step failed", loop="repo")`."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def info(self, event: str, **facts: Any) -> None:
+        self._logger.info(event, extra={"facts": facts})
+
+    def warning(self, event: str, **facts: Any) -> None:
+        self._logger.warning(event, extra={"facts": facts})
+
+    def error(self, event: str, *, error: BaseException | None = None, **facts: Any) -> None:
+        """`error` adds its traceback, as one more fact of the same line."""
+        self._logger.error(event, exc_info=error, extra={"facts": facts})
+
+
+class Lines(logging.Formatter):
+    """One line of JSON or of `key=value`; line breaks and control characters in values are escaped in both."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self._json = form == "json"
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts: dict[str, Any] = {
+            "at": iso(int(record.created * 1000)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            facts["traceback"] = self.formatException(record.exc_info)
+        if self._json:
+            return json.dumps(facts, default=repr)
+        return " ".join(f"{name}={_shown(value)}" for name, value in facts.items())
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if text.isprintable() and not set(text) & set(' "=') else json.dumps(text)
 
 
 def configure(form: str) -> None:
-    """`form` is text or json. Line breaks and control characters in values are escaped in both."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        _escaped,
-    ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
-    )
-    structlog.configure(
-        processors=[*shared, renderer],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
+    """`form` is text or json."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=_rendered(renderer)))
+    handler.setFormatter(Lines(form))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-
-
-def _rendered(renderer: structlog.typing.Processor) -> structlog.typing.Processor:
-    def render(logger: structlog.typing.WrappedLogger, name: str, event: structlog.typing.EventDict) -> str:
-        clean = structlog.stdlib.ProcessorFormatter.remove_processors_meta(logger, name, event)
-        return str(renderer(logger, name, clean))
-
-    return render
-
-
-def _escaped(
-    logger: structlog.typing.WrappedLogger, name: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
-    """A value cannot begin a line of its own or talk to the terminal."""
-    return {
-        key: value.encode("unicode_escape").decode() if isinstance(value, str) and not value.isprintable() else value
-        for key, value in event.items()
-    }

@@ -15,17 +15,17 @@ router = APIRouter(tags=["health"])
 
 class CheckShown(BaseModel):
     name: str
-    level: str = Field(description="ok, warning or error")
+    status: str = Field(description="ok, warning or error")
     message: str
     hint: str
 
 
 class Report(BaseModel):
-    items: list[CheckShown]
+    checks: list[CheckShown]
     next: None = None
 
 
 @router.get("/api/doctor", dependencies=[Depends(needs("jobs:read"))])
 def get_report(house: TheHouse) -> Report:
     """Every check with what it found and what to do about it."""
-    return Report(items=[CheckShown(**asdict(check)) for check in doctor.report(house)])
+    return Report(checks=[CheckShown(**asdict(check)) for check in doctor.report(house)])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 
-import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from longhouse.doors import problems
+from longhouse.logs import Log
 
-log = structlog.get_logger("longhouse.doors")
+log = Log("longhouse.doors")
 
 
 class RequestIds:
@@ -42,7 +42,7 @@ class RequestIds:
                 request_id=request_id,
                 method=scope.get("method", "WEBSOCKET"),
                 path=scope["path"],
-                exc_info=error,
+                error=error,
             )
             if begun or scope["type"] != "http":
                 raise

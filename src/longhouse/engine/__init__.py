@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 
-import structlog
-
 from longhouse import loading
 from longhouse.engine import janitor, rescuer
 from longhouse.engine.loop import Loop
@@ -14,9 +12,10 @@ from longhouse.engine.runner import Runner
 from longhouse.engine.scheduler import Scheduler
 from longhouse.feed import Bell
 from longhouse.house import House
+from longhouse.logs import Log
 from longhouse.repo.watch import Watch
 
-log = structlog.get_logger("longhouse.engine")
+log = Log("longhouse.engine")
 
 
 class Engine:
@@ -40,15 +39,26 @@ class Engine:
                 Loop("clock", self.scheduler.watch, report),
             ]
         self._watcher = threading.Thread(target=self._follow_tree, name="watch", daemon=True)
+        self._started = False
         self._stopper: threading.Thread | None = None
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """In the event loop."""
-        if self._scheduled:
-            self.scheduler.start_timer(loop)
+    def start(self) -> None:
+        """All loops, once. What is due is seen within a second even before there is a timer: the clock rings."""
+        if self._started:
+            return
+        self._started = True
         for each in self._loops:
             each.start()
         self._watcher.start()
+
+    def start_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In the event loop: from now on due times are met to the millisecond."""
+        if self._scheduled:
+            self.scheduler.start_timer(loop)
+
+    def stop_timer(self) -> None:
+        """In the event loop."""
+        self.scheduler.stop_timer()
 
     def _follow_tree(self) -> None:
         for _ in self._watch.settled():
@@ -75,9 +85,8 @@ class Engine:
             each.join()
 
     def stop(self) -> None:
-        """Wait until it has stopped. In the event loop's thread, when nothing is served any more."""
+        """Wait until it has stopped."""
         self.begin_stop()
-        self.scheduler.stop_timer()
         if self._stopper is not None:
             self._stopper.join()
         self._house.launcher.close()
@@ -85,4 +94,4 @@ class Engine:
 
 def report(loop: str, error: Exception) -> None:
     """A step failed; the loop goes on."""
-    log.error("a step failed and is tried again", loop=loop, error=repr(error), exc_info=error)
+    log.error("a step failed and is tried again", loop=loop, error=error)

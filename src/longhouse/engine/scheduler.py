@@ -121,6 +121,8 @@ class Scheduler:
         apart, seen = self._difference(), self._house.clock.monotonic()
         if abs(apart - self._apart) > JUMP_SECONDS or seen - self._seen > WATCH_SECONDS + JUMP_SECONDS:
             self._house.feed.replan()
+        elif self._timer is None:
+            self._house.feed.plan.ring()
         self._apart, self._seen, self.ticked_at = apart, seen, seen
         return WATCH_SECONDS
 

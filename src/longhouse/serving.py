@@ -1,0 +1,118 @@
+"""Running the instance: open the house, start the engine, then load the surfaces and serve them.
+
+The engine is at work before the pages are even imported: what was interrupted goes on, and the first run of a fresh
+instance is green by the time the first page can be shown.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from contextlib import ExitStack
+
+from longhouse import accounts, boot, config, logs
+from longhouse.clock import SystemClock
+from longhouse.config import Config
+from longhouse.engine import Engine, rescuer
+from longhouse.errors import CannotStart, UsageError
+from longhouse.house import SYSTEM, House
+from longhouse.logs import Log
+from longhouse.paths import Paths
+
+log = Log("longhouse")
+
+
+def serve(settings: Config) -> int:
+    """Run the instance until SIGINT or SIGTERM; the exit code. Raises CannotStart and UsageError."""
+    os.umask(0o077)
+    logs.configure(settings.log_format)
+    paths = Paths(settings.data_dir)
+    boot.make_data_dir(paths)
+    with ExitStack() as closing:
+        closing.enter_context(boot.locked(paths))
+        config.write_first(paths.config, settings.timezone)
+        house = boot.open_house(
+            paths,
+            SystemClock(),
+            settings.timezone,
+            grace_seconds=settings.stop_grace_seconds,
+            installer=settings.installer_environment,
+            source_builds=settings.allow_source_builds,
+        )
+        closing.callback(house.db.close)
+        closing.callback(house.launcher.close)
+        _refuse_open_door(house, settings.host)
+        listener = closing.enter_context(_listener(settings.host, settings.port))
+        rescued = rescuer.rescue(house)
+        if rescued:
+            log.warning("ended what an earlier server left behind", attempts=rescued)
+        engine = Engine(house, slots=settings.slots)
+        closing.callback(engine.stop)
+        engine.scheduler.catch_up()
+        boot.load_repo(house)
+        engine.start()
+        url = f"http://{_shown(settings.host)}:{listener.getsockname()[1]}"
+        closing.callback(boot.announce(paths, url, accounts.machine_token(house)))
+        _greet(house, url)
+        from longhouse import app
+
+        hosts = (*settings.allowed_hosts, settings.host)
+        whole = app.create_app(house, engine=engine, allowed_hosts=hosts, trusted_proxies=settings.trusted_proxies)
+        app.Server(app.uvicorn_config(whole), engine).run(sockets=[listener])
+    return 0
+
+
+def _refuse_open_door(house: House, host: str) -> None:
+    if not _is_loopback(host):
+        if not accounts.has_password(house):
+            raise UsageError(
+                f"{host} can be reached from other machines, and no password is set",
+                hint="Set one first (longhouse-jobs password set, while it runs on 127.0.0.1), or drop --host.",
+            )
+        house.notices.append(f"The instance listens on {host}: everybody who reaches this address sees the login page.")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotStart(
+            f"{host}:{port} cannot be listened on: {error.strerror}", hint="Choose another port with --port."
+        ) from error
+    listener.listen(256)
+    listener.set_inheritable(False)
+    return listener
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _greet(house: House, url: str) -> None:
+    """Where to look, on standard output: a person reads it, and `make run` is all they typed."""
+    link = accounts.login_link(house, url, SYSTEM)
+    lines = [
+        f"Longhouse Jobs {house.version}: {url}",
+        f"  jobs repo   {house.paths.tree}",
+        f"  time zone   {house.zone}",
+        f"  log in      {link}",
+        "              (once, within 15 minutes; another one: longhouse-jobs login-link)",
+        *(f"  note        {notice}" for notice in house.notices),
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
