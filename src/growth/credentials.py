@@ -171,7 +171,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "password",
         ("=", ":", " is "),
         re.compile(
-            rf"(?i)(?<![A-Za-z0-9])(?P<name>{_NAMES})[\"']?(?P<sign>\s*[=:]\s*|\s+is\s+(?=\S*\d))(?P<quote>[\"']?)"
+            rf"(?i)(?<![A-Za-z0-9_-])(?P<name>{_NAMES})[\"']?(?P<sign>\s*[=:]\s*|\s+is\s+(?=\S*\d))(?P<quote>[\"']?)"
             r"(?P<value>(?<=[\"'])[^\"'\r\n]+|[^\s&;,\"'<>)\]}]+)"
         ),
         _value_of_pair,
