@@ -92,5 +92,8 @@ def expiry(text: str) -> str:
         try:
             when = datetime.fromisoformat(text).astimezone(UTC)
         except (ValueError, OverflowError) as error:
-            raise UsageError(f"--expires: {text!r} is neither a date nor a time such as 90d") from error
+            raise UsageError(
+                f"--expires: {text!r} is neither a date nor a time from now",
+                hint="Write it as 2027-01-31, 90d, 12h or 30m.",
+            ) from error
     return iso(int(when.timestamp() * 1000))

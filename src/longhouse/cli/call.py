@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -169,9 +170,20 @@ def command(group: click.Group | None = None, name: str | None = None) -> Callab
                 no_color=no_color or bool(before.get("no_color")),
                 no_input=no_input or bool(before.get("no_input")),
             )
-            return function(call, **given)
+            try:
+                return function(call, **given)
+            except BrokenPipeError:  # nobody reads us any more, as with `| head`
+                _forget_stdout()
+                return 0
 
         made = group.command(name) if group else click.command(name)
         return made(options(update_wrapper(called, function)))
 
     return register
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter from failing to flush when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

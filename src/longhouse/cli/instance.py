@@ -105,7 +105,8 @@ class Instance:
         `seconds` is the longest silence that the caller bears; the server breaks it every 15 s.
         """
         headers = {"Last-Event-ID": last_id} if last_id else {}
-        response = self._open("GET", path, query, accept="text/event-stream", headers=headers, seconds=SILENCE_SECONDS)
+        silence = SILENCE_SECONDS if seconds is None else min(SILENCE_SECONDS, seconds)
+        response = self._open("GET", path, query, accept="text/event-stream", headers=headers, seconds=silence)
         with response:
             event = Event()
             while raw := self._guarded(response.readline, -1):

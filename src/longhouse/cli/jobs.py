@@ -101,7 +101,10 @@ def show(call: Call, job_id: str) -> None:
         ("Commit", job["commit"][:12]),
         ("Limits", f"{length(settings['timeout_seconds'])} a try, at most {settings['max_attempts']} tries"),
         ("Overlap", settings["overlap"]),
-        ("Missed", f"{settings['catch_up']}, at most {settings['max_catch_up']}"),
+        (
+            "Missed",
+            settings["catch_up"] + (f", at most {settings['max_catch_up']}" if settings["catch_up"] == "all" else ""),
+        ),
         ("Secrets", ", ".join(secret["key"] for secret in settings["secrets"]) or "-"),
         ("Tags", ", ".join(job["tags"]) or "-"),
     ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from types import FrameType
+
 import click
 from click.shell_completion import get_completion_class
 
@@ -19,9 +22,21 @@ SHELLS = ("bash", "zsh", "fish")
 def serve(call: Call, host: str | None, port: str | None, slots: str | None) -> int:
     """Start the instance and stay: pages, API, scheduler and queue, until Ctrl-C or SIGTERM."""
     settings = call.settings(host=host, port=port, slots=slots)
-    from longhouse import app
+    from longhouse import serving
 
-    return app.serve(settings)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return serving.serve(settings)
+    except (Stopped, KeyboardInterrupt):
+        return 0
+
+
+class Stopped(BaseException):
+    """SIGTERM, so that everything that is open is closed on the way out; uvicorn raises it again when it is done."""
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped
 
 
 @command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -73,9 +72,6 @@ def run(words: list[str]) -> int:
         return _fail(
             words, OF_KIND.get(error.kind, 1), error.code, _sentence(error), hint=error.hint, facts=error.facts
         )
-    except BrokenPipeError:
-        _forget_stdout()
-        return 0
     return code if isinstance(code, int) else 0
 
 
@@ -122,10 +118,3 @@ def _say(sentence: str, hint: str) -> None:
 
 def wants_json(words: list[str]) -> bool:
     return "--json" in words[: words.index("--")] if "--" in words else "--json" in words
-
-
-def _forget_stdout() -> None:
-    """Nobody reads us any more; keep the interpreter from failing to say so when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from longhouse.cli import following
+from longhouse.cli import following, terminal
 from longhouse.cli.call import Call, aligned, command
 from longhouse.cli.jobs import JOB, PARAMS, TIMEOUT, job_ids, values
 from longhouse.cli.terminal import line, plain
@@ -89,7 +89,7 @@ def show(call: Call, run_id: int) -> None:
         ("Environment", found["environment"] or "standard library"),
         *([("Repeats", f"run {found['rerun_of']}")] if found["rerun_of"] else []),
         *((f"-p {name}", value) for name, value in found["params"].items()),
-        *([("Result", found["result"])] if found["result"] is not None else []),
+        *([("Result", terminal.compact(found["result"]))] if found["result"] is not None else []),
     ]
     lines = [f"run {found['id']} of {line(found['job_id'])}"]
     lines += [f"  {plain(text)}" for text in found["message"].splitlines()]
