@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
+from longhouse import accounts, api, doors
 from longhouse.feed import Feed
 from longhouse.house import House
+from longhouse.launch.local import LocalLauncher
+from longhouse.launch.python import Interpreter
+from longhouse.launch.sdk import sdk
 from longhouse.paths import Paths
+from longhouse.store import jobs as job_rows
 from longhouse.store.database import Database
 from longhouse.vault import open_keys
+from zerg._wire import JobDescription
 
 START = 1_770_192_000_000
 """2026-02-04T08:00:00Z"""
@@ -35,6 +44,13 @@ class HandClock:
         self.seconds += seconds
 
 
+class Bare:
+    """Every job runs on the bare interpreter."""
+
+    def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
+        return "", Interpreter.base()
+
+
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock()
@@ -48,6 +64,7 @@ def house(tmp_path: Path, clock: HandClock) -> Iterator[House]:
     database = Database(paths.database, committed=feed.committed)
     database.migrate(paths.data / "backups")
     keys = open_keys(paths.keyring, may_create=True)
+    launcher = LocalLauncher()
     yield House(
         paths=paths,
         db=database,
@@ -58,6 +75,64 @@ def house(tmp_path: Path, clock: HandClock) -> Iterator[House]:
         owner="test",
         up_since=clock.now(),
         version="0.1.0",
+        launcher=launcher,
+        sdk=sdk(paths.cache),
+        environments=Bare(),
+        grace_seconds=1.0,
     )
+    launcher.close()
     feed.close()
     database.close()
+
+
+# --- over HTTP ------------------------------------------------------------------------------------------------------
+
+
+def job_spec(id: str = "daily-digest", **settings: Any) -> JobDescription:
+    """A job as the manifest would describe it: 8 o'clock daily, unless told otherwise."""
+    values = {
+        "module": "jobs.daily",
+        "function": "run",
+        "file": "manifest.py",
+        "line": 4,
+        "source_file": "jobs/daily.py",
+        "source_line": 1,
+        "cron": "0 8 * * *",
+        "description": "Send my daily summary.",
+    }
+    return JobDescription(id=id, **{**values, **settings})
+
+
+@pytest.fixture
+def add_job(house: House) -> Callable[..., None]:
+    """`add_job("nightly", cron="0 3 * * *")`: as if a manifest with this job had been loaded."""
+
+    def add(id: str = "daily-digest", *, enabled: bool = True, **settings: Any) -> None:
+        spec = job_spec(id, **settings)
+        with house.db.write() as db:
+            job_rows.put(db, spec, enabled=enabled, commit="c0ffee" * 6 + "beef", environment="", now=START)
+
+    return add
+
+
+@pytest.fixture
+def app(house: House) -> FastAPI:
+    """All routes of the API behind all doors."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, version="0.1.0")
+    app.include_router(api.router)
+    api.install(app)
+    doors.install(app, house=house, allowed_hosts=["jobs.example.test"], trusted_proxies=["10.9.8.0/24"])
+    return app
+
+
+@pytest.fixture
+def anonymous(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app, base_url="http://localhost:4747", follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(anonymous: TestClient, house: House) -> TestClient:
+    """Calls with a token that may do everything."""
+    anonymous.headers["Authorization"] = f"Bearer {accounts.machine_token(house)}"
+    return anonymous
