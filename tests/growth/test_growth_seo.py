@@ -141,7 +141,7 @@ def test_a_good_site_passes_the_extended_rules(tmp_path):
 
 
 NEXT = {
-    "app/layout.tsx": "export const metadata: Metadata = { title: {default: 'A default title', template: '%s | Our site'} }",
+    "app/layout.tsx": "export const metadata = { title: {default: 'A default title', template: '%s | Our site'} }",
     "app/page.tsx": """// export const metadata = { title: 'commented out' }
         export const metadata = {
           description: "A description that is certainly longer than fifty characters, as it should be.",
