@@ -83,7 +83,7 @@ class Child:
         self.started_ticks = 0
         self.boot_id = boot_id()
         self._launcher = launcher
-        self._supervisor = 0
+        self.supervisor_pid = 0
         self._exit: Exit | None = None
         self._closed = False
 
@@ -108,7 +108,7 @@ class Child:
     def kill(self) -> None:
         """KILL to the whole tree, and to its supervisor, should that not answer. Does not wait."""
         self._command("K")
-        self._launcher.end_supervisor(self._supervisor)
+        self._launcher.end_supervisor(self.supervisor_pid)
 
     def _command(self, command: str) -> None:
         with contextlib.suppress(OSError):  # it has ended
@@ -173,7 +173,7 @@ class LocalLauncher:
                         os.close(fd)
                 answer = self._answer(child)
                 if answer[:1] == b"S":
-                    child.pid, child.started_ticks, child._supervisor = (int(each) for each in answer[1:].split())
+                    child.pid, child.started_ticks, child.supervisor_pid = (int(each) for each in answer[1:].split())
                     on_failure.pop_all()
                     self._children.add(child)
                     return child
