@@ -67,7 +67,7 @@ HIDDEN = {
 }
 """Heavy libraries that may be imported where they are used."""
 HIDDEN_OURS = {
-    *(("cli", f"longhouse.{part}") for part in ("accounts", "boot", "cli", "repo", "serving")),
+    *(("cli", f"longhouse.{part}") for part in ("accounts", "boot", "cli", "house", "repo", "serving")),
     ("serving", "longhouse.app"),
 }
 """A command that needs the server's half of the program imports it when it is called, the server its pages when the

@@ -13,6 +13,7 @@ from longhouse.cli.terminal import line
 from longhouse.cli.times import away, local
 from longhouse.clock import SystemClock, iso, moment
 from longhouse.errors import UsageError
+from longhouse.paths import Paths
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -31,14 +32,36 @@ def password() -> None:
 
 @command(password, "set")
 def set_password(call: Call) -> None:
-    """Set or change the password, read from stdin or asked for. Every browser has to log in again."""
+    """Set or change the password, read from stdin or asked for. Every browser has to log in again.
+
+    Works with the instance up or down, and before its first start.
+    """
     if sys.stdin.isatty():
         value = call.ask("New password", "stdin: longhouse-jobs password set < file")
     else:
         value = sys.stdin.readline().rstrip("\r\n")
         if not value:
             raise UsageError("stdin holds no password", hint="Its first line is the password.")
-    call.show(call.instance.put("/api/password", {"password": value}), "The password is set.")
+    settings = call.settings()
+    from longhouse import accounts, boot
+    from longhouse.house import By
+
+    paths = Paths(settings.data_dir)
+    boot.make_data_dir(paths)
+    house = boot.open_house(
+        paths,
+        SystemClock(),
+        settings.timezone,
+        grace_seconds=settings.stop_grace_seconds,
+        installer=settings.installer_environment,
+        source_builds=settings.allow_source_builds,
+    )
+    try:
+        accounts.set_password(house, value, By(accounts.OWNER, "cli"))
+    finally:
+        house.launcher.close()
+        house.db.close()
+    call.show({"set": True}, "The password is set.")
 
 
 @click.group()
