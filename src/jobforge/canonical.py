@@ -52,16 +52,6 @@ def idempotency_key(tenant_id: str, project_id: str, job_type: str, payload: dic
     return sha256_of({"tenant_id": tenant_id, "project_id": project_id, "job_type": job_type, "payload": payload})
 
 
-def sha256_of_each(values: list[Any], *, plain: bool) -> list[str]:
-    """`sha256_of` for many small values; `plain` is what `is_plain` said of all of them, or of what holds them."""
-    if not plain:
-        return [sha256_of(value) for value in values]
-    try:
-        return [hashlib.sha256(_paired(_sorted_text(value)).encode()).hexdigest() for value in values]
-    except RecursionError:
-        return [sha256_of(value) for value in values]
-
-
 def sha256_of(value: Any, *, plain: bool | None = None) -> str:
     """Lower-case hex sha256 of the canonical text; `plain` as `is_plain` said of the value, None if nobody asked."""
     return hashlib.sha256(_text(value, is_plain(value) if plain is None else plain).encode()).hexdigest()

@@ -17,6 +17,7 @@ MAX_DEPTH: Final = 1_000
 MAX_NODES: Final = 1_000_000  # values of any kind, keys not counted
 
 _decoder = json.JSONDecoder()
+_EXACT: Final = 2**53
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
@@ -25,7 +26,7 @@ _MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UT
 
 
 def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, max_nodes: int = MAX_NODES) -> Any:
-    """The value of `data`, or `Refused` with line and column. Integers of any size stay integers."""
+    """The value of `data`, or `Refused` with line and column. Whole numbers are integers, however written."""
     text = _decoded(data, max_bytes)
     if _surely_few(data, max_nodes):
         try:
@@ -93,11 +94,16 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _finite(digits: str) -> float:
+def _finite(digits: str) -> int | float:
     number = float(digits)
     if math.isinf(number):
         raise ValueError("beyond the double range")
-    return number
+    return _whole(number)
+
+
+def _whole(number: float) -> int | float:
+    """1.0 and 1 are one JSON number; reading both as 1 leaves nobody with two."""
+    return int(number) if -_EXACT <= number <= _EXACT and number.is_integer() else number
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -220,14 +226,14 @@ class _Reader:
             self._refuse_word()
         digits = found[0]
         try:
-            number: int | float = float(digits) if found[1] or found[2] or len(digits) > 309 else int(digits)
+            number: int | float = float(digits) if found[1] or found[2] or len(digits) > 310 else int(digits)
             finite = math.isfinite(number)
         except OverflowError:
             finite = False
         if not finite:
             self._refuse("A number is beyond the range of a double", code="jobforge.number_range")
         self.at = found.end()
-        return int(number) if digits.lstrip("-").isdigit() else number
+        return _whole(number) if isinstance(number, float) else number
 
     def _refuse_word(self) -> NoReturn:
         for word in ("NaN", "Infinity", "-Infinity"):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jobforge.bundles import BundleItem, JobRequestBundle
-from jobforge.canonical import HASH_FIELDS, is_plain, sha256_of_each
+from jobforge.canonical import HASH_FIELDS, is_plain, sha256_of
 from jobforge.envelope import SCHEMA_VERSION
 from jobforge.errors import Refused
 from jobforge.job_types import JOB_TYPES, MODULES, requires_policy_token
@@ -29,11 +29,11 @@ def bundle_violations(document: Any) -> list[Violation]:
         faults.append(Violation("bundle.dry_run", "/dry_run", "The bundle is not a dry run.", hint))
     for position, item in enumerate(items):
         found = shape(BundleItem, item, "A request")[1]
-        if isinstance(item, dict):
-            found.extend(_item_violations(document, item))
+        if isinstance(item, dict) and isinstance(item.get("request"), dict):
+            found.extend(_item_violations(document, item, item["request"], plain=plain))
         if found:
             faults.extend(fault.below(f"/requests/{position}") for fault in found)
-    return faults + _key_violations(items, plain=plain) + duplicates(items)
+    return faults + duplicates(items)
 
 
 def report_violations(document: Any) -> list[Violation]:
@@ -79,10 +79,9 @@ def wrong_version(version: str, expected: str) -> Violation:
     )
 
 
-def _item_violations(bundle: dict[str, Any], item: dict[str, Any]) -> Iterator[Violation]:
-    request = item.get("request")
-    if not isinstance(request, dict):
-        return
+def _item_violations(
+    bundle: dict[str, Any], item: dict[str, Any], request: dict[str, Any], *, plain: bool
+) -> Iterator[Violation]:
     yield from scope_violations(bundle, request, "/request")
     context = request.get("context")
     if isinstance(context, dict):
@@ -95,6 +94,9 @@ def _item_violations(bundle: dict[str, Any], item: dict[str, Any]) -> Iterator[V
     constraints = request.get("constraints")
     if isinstance(constraints, dict):
         yield from _constraint_violations(constraints, job_type, "/request/constraints")
+    key = item.get("idempotency_key")
+    if isinstance(key, str) and _derived_key(request, plain=plain) not in (key, None):
+        yield wrong_key(key, "/idempotency_key")
 
 
 def scope_violations(bundle: dict[str, Any], request: dict[str, Any], path: str = "") -> Iterator[Violation]:
@@ -164,23 +166,13 @@ def cost_violations(cost: Any, cap: float | None, path: str) -> Iterator[Violati
         yield Violation("request.cost_cap", path, message, "Lower max_cost_usd, or split the work.")
 
 
-def _key_violations(items: list[Any], *, plain: bool) -> list[Violation]:
-    stated: list[tuple[int, str]] = []
-    sources: list[dict[str, Any]] = []
-    for position, item in enumerate(items):
-        request = item.get("request") if isinstance(item, dict) else None
-        if isinstance(request, dict) and isinstance(item.get("idempotency_key"), str):
-            stated.append((position, item["idempotency_key"]))
-            sources.append({name: request.get(name) for name in ("tenant_id", "project_id", "job_type", "payload")})
+def _derived_key(request: dict[str, Any], *, plain: bool) -> str | None:
+    """None if it has no canonical text, which the hash of the document has told already."""
+    source = {name: request.get(name) for name in ("tenant_id", "project_id", "job_type", "payload")}
     try:
-        derived = sha256_of_each(sources, plain=plain)
+        return sha256_of(source, plain=plain or None)
     except Refused:
-        return []  # the hash of the document has said so already
-    return [
-        wrong_key(key, pointer("requests", position, "idempotency_key"))
-        for (position, key), expected in zip(stated, derived, strict=True)
-        if key != expected
-    ]
+        return None
 
 
 def wrong_key(key: str, path: str) -> Violation:

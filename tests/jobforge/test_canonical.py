@@ -21,7 +21,6 @@ from jobforge.canonical import (
     pretty,
     sha256_in_order,
     sha256_of,
-    sha256_of_each,
 )
 from jobforge.collation import locale_order
 from jobforge.errors import Refused
@@ -98,7 +97,7 @@ def test_a_thousand_files_read_as_in_javascript(node: "Node", values: list[Any])
 @given(documents)
 def test_the_quick_way_and_the_careful_way_write_the_same(value: Any) -> None:
     assert sha256_of(value) == sha256_of(value, plain=False)
-    assert sha256_of_each([value], plain=is_plain([value])) == [sha256_of(value)]
+    assert sha256_of(value) == sha256_of(value, plain=is_plain([value]))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -152,7 +151,7 @@ def test_depth_is_no_obstacle(depth: int) -> None:
 
     assert text.count("[") + text.count("{") == depth
     assert pretty(nested).count("\n") == 2 * depth
-    assert sha256_of_each([nested], plain=True) == [hashlib.sha256(text.encode()).hexdigest()]
+    assert sha256_of(nested, plain=True) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_the_hash_leaves_out_itself_and_its_algorithm_only() -> None:

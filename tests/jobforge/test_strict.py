@@ -103,6 +103,14 @@ def test_unusual_but_proper_json_is_read(data: bytes, value: Any) -> None:
     assert parse(data) == value
 
 
+@pytest.mark.parametrize("text", ["1.0", "1e0", "10E-1", "1"])
+@pytest.mark.parametrize("read", [parse, lambda data: _Reader(data.decode(), 10, 10).document()])
+def test_a_whole_number_is_an_integer_however_it_is_written(text: str, read: Any) -> None:
+    (number,) = read(f"[{text}]".encode())
+
+    assert (number, type(number)) == (1, int)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
