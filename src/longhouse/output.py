@@ -328,7 +328,7 @@ def read_lines(
     kept: deque[tuple[Frame, int, bytes]] = deque()
     size, before, after = 0, start != known[0], False
     for frame, number, data in _whole_lines(path, start, start.cursor()):
-        if number and from_end is None and number < from_line:
+        if from_end is None and (number or frame.gap()[1].lines) < from_line:
             before = True
             continue
         if streams is not None and frame.stream not in streams and frame.stream != Stream.GAP:

@@ -186,13 +186,10 @@ class Capture:
                 self._put(stream, held.ms, data)
 
     def _put(self, stream: int, ms: int, data: bytes) -> None:
-        """One frame, where there is room for it; two where the head ends."""
-        room = HEAD_BYTES - self._head.size - FRAME.size
-        if not self._tails and room > 0:
+        """One frame: into the head while it has room, then into one of the tails for good."""
+        if not self._tails and self._head.size + FRAME.size + len(data) <= HEAD_BYTES:
             self._index.reached(self._head.size, self._head.size, ms, self._cursor)
-            self._append(self._head, stream, ms, data[:room])
-            data = data[room:]
-        if not data:
+            self._append(self._head, stream, ms, data)
             return
         if not self._tails or not self._tails[self._turn].fits(len(data)):
             self._next_tail()
