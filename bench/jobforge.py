@@ -38,14 +38,14 @@ def main() -> None:
         data = text_of_bundle(count)
         reading, validating = [], []
         for _ in range(RUNS):
-            start = time.perf_counter()
+            start = time.process_time()
             document = parse(data)
-            middle = time.perf_counter()
+            middle = time.process_time()
             if bundle_violations(document):
                 raise AssertionError("the bundle of the bench is not acceptable")
             reading.append(middle - start)
-            validating.append(time.perf_counter() - middle)
+            validating.append(time.process_time() - middle)
         print(
             f"{count:>6,} requests, {len(data) / 1e6:.1f} MB: read {statistics.median(reading):.2f} s,"
-            f" validated {statistics.median(validating):.2f} s (medians of {RUNS})"
+            f" validated {statistics.median(validating):.2f} s of processor time (medians of {RUNS})"
         )
