@@ -20,6 +20,7 @@ from longhouse.paths import Paths
 from longhouse.store import jobs as job_rows
 from longhouse.store.database import Database
 from longhouse.vault import open_keys
+from tests.instance import Instance
 from zerg._wire import JobDescription
 
 START = 1_770_192_000_000
@@ -136,3 +137,14 @@ def client(anonymous: TestClient, house: House) -> TestClient:
     """Calls with a token that may do everything."""
     anonymous.headers["Authorization"] = f"Bearer {accounts.machine_token(house)}"
     return anonymous
+
+
+# --- as a process ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    """A server that is not started yet; it is ended with the test."""
+    found = Instance(tmp_path / "data")
+    yield found
+    found.kill()

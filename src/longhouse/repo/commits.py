@@ -67,8 +67,9 @@ class Committed:
 
 def state(git: Git) -> TreeState:
     """How the tree stands against HEAD. Takes no lock, changes no file of anybody. Raises ConfigRefused."""
-    head = git.head()
-    entries = _status(git)
+    head, entries = git.head(), _status(git)
+    while (now := git.head()) != head:  # somebody committed in between
+        head, entries = now, _status(git)
     conflicts = tuple(path for code, path in entries if "U" in code or code in ("AA", "DD"))
     return TreeState(
         clean=not entries,
@@ -154,6 +155,11 @@ def forget_trials(git: Git, keep: Iterable[str] = ()) -> int:
         lines = "".join(f"delete {TRIALS}/{commit}\n" for commit in gone)
         git.write("update-ref", "--stdin", data=lines.encode())
     return len(gone)
+
+
+def tidy(git: Git, *, loose: int = 2000) -> None:
+    """git's own housekeeping, if there are more than so many loose objects: our calls leave it out."""
+    git.write("-c", f"gc.auto={loose}", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
 
 
 def loaded(git: Git) -> str | None:
