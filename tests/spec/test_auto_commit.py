@@ -401,6 +401,24 @@ def test_trials_are_forgotten_but_for_those_that_are_kept(paths, repo):
     assert git(paths, "for-each-ref", "--format=%(objectname)", "refs/longhouse/trials") == made[0]
 
 
+def test_the_repository_is_packed_when_it_has_grown_and_nothing_that_is_needed_goes(paths, repo):
+    first = repo.head().commit
+    commits.set_loaded(repo, first)
+    write(paths, "a.py", "trial")
+    trial = commits.snapshot(repo)
+    for number in range(300):
+        write(paths, f"jobs/{number}.py", str(number))
+    commits.commit_all(repo)
+    commits.tidy(repo)
+    assert not list((paths.git_dir / "objects" / "pack").glob("*.pack")), "not yet"
+    commits.tidy(repo, loose=10)
+    assert list((paths.git_dir / "objects" / "pack").glob("*.pack"))
+    assert commits.loaded(repo) == first and history.file_at(repo, trial, "a.py") == b"trial"
+    assert commits.branch(repo) == "main" and repo.head().commit != first
+    checkouts.listing.cache_clear()
+    assert checkouts.checkout(repo, paths.checkouts, first).is_dir()
+
+
 def test_the_loaded_commit_is_kept_in_the_repo_itself(paths, repo):
     assert commits.loaded(repo) is None
     commits.set_loaded(repo, repo.head().commit)

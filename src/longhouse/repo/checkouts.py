@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -55,12 +55,25 @@ def listing(git: Git, commit: str) -> Files:
 
 
 def matches(place: Path, files: Files) -> bool:
-    """Whether `place` holds these files, these bytes and nothing else."""
+    """Whether `place` holds these files, these bytes and nothing else. Every run waits for it, so it is kept short."""
+    digits = max(map(len, files.values()), default=40)
+    missing = len(files)
+    folders = [(str(place), "")]
     try:
-        seen = dict(_blobs(place, place, 64 if any(len(blob) == 64 for blob in files.values()) else 40))
-    except OSError:
+        while folders:
+            folder, prefix = folders.pop()
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    name = prefix + entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append((entry.path, name + "/"))
+                    elif files.get(name) != _blob_of(entry.path, digits):
+                        return False
+                    else:
+                        missing -= 1
+    except OSError:  # a link, a pipe, a file that vanished
         return False
-    return seen == files
+    return missing == 0
 
 
 def prune(folder: Path, keep: Collection[str]) -> int:
@@ -73,16 +86,16 @@ def prune(folder: Path, keep: Collection[str]) -> int:
     return gone
 
 
-def _blobs(place: Path, folder: Path, digits: int) -> Iterator[tuple[str, str]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = os.path.relpath(entry.path, place)
-            if entry.is_dir(follow_symlinks=False):
-                yield from _blobs(place, Path(entry.path), digits)
-            elif entry.is_file(follow_symlinks=False):
-                yield name, blob_id(Path(entry.path).read_bytes(), digits)
-            else:
-                yield name, "not a file"
+def _blob_of(path: str, digits: int) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        size = os.fstat(fd).st_size
+        data = os.read(fd, size + 1)
+        while len(data) < size and (more := os.read(fd, size - len(data))):
+            data += more
+    finally:
+        os.close(fd)
+    return blob_id(data, digits)
 
 
 def blob_id(data: bytes, digits: int = 40) -> str:
