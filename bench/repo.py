@@ -56,7 +56,7 @@ def reading(paths: Paths, git: Git, launcher: LocalLauncher) -> None:
     assert head is not None
 
     def forget() -> None:
-        checkouts.prune(paths.checkouts, ())
+        checkouts.prune(paths.checkouts, (), idle_seconds=0)
 
     report("checkout, new", lambda: checkouts.checkout(git, paths.checkouts, head), before=forget, rounds=5)
     report("checkout, compared and used again", lambda: checkouts.checkout(git, paths.checkouts, head))
@@ -87,7 +87,7 @@ def repo_of(count: int) -> Iterator[tuple[Paths, Git]]:
         commits.commit_all(git)
         yield paths, git
     finally:
-        checkouts.prune(paths.checkouts, ())
+        checkouts.prune(paths.checkouts, (), idle_seconds=0)
         shutil.rmtree(folder)
 
 

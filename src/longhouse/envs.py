@@ -22,12 +22,14 @@ import uv
 
 from longhouse.launch.local import Child, LocalLauncher, Spec
 from longhouse.launch.python import PATH, Interpreter
+from longhouse.repo import ages
 from longhouse.repo.requirements import REQUIREMENTS, EnvironmentFailed, Wanted, wanted
 
 __all__ = ["BASE", "EnvironmentFailed", "Environments"]
 
 LOCK_SECONDS = 120.0
 BUILD_SECONDS = 900.0
+IDLE_SECONDS = 86400.0
 BASE = ""
 """Key of the environment that has nothing but the standard library."""
 
@@ -67,18 +69,20 @@ class Environments:
         with self._alone(key):
             if not _usable(place):
                 self._build(asked, lock, place)
+            ages.touch(place)
         return key, Interpreter.of(place)
 
-    def prune(self, keep: Collection[str]) -> int:
-        """Remove every environment but those with keys in `keep`, and what a crash left half-built; how many went."""
-        gone = [place for place in self._places() if place.name not in keep]
+    def prune(self, keep: Collection[str], *, idle_seconds: float = IDLE_SECONDS) -> int:
+        """Remove environments unused for a while, but for those of `keep`, and what a crash left; how many went."""
+        if not self.folder.is_dir():
+            return 0
+        now = ages.now(self.folder)
+        places = (place for place in self.folder.iterdir() if place.name not in ("locks", *keep))
+        gone = [place for place in places if ages.age(place, now) >= idle_seconds]
         for place in gone:
             with self._alone(place.name):
                 shutil.rmtree(place, ignore_errors=True)
         return len(gone)
-
-    def _places(self) -> list[Path]:
-        return [place for place in self.folder.iterdir() if place.name != "locks"] if self.folder.is_dir() else []
 
     def _alone(self, key: str) -> threading.Lock:
         with self._guard:

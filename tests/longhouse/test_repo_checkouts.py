@@ -158,7 +158,12 @@ def test_prune_keeps_what_is_needed_and_takes_what_a_crash_left(paths, repo, hea
     for commit in (head, other):
         checkouts.checkout(repo, paths.checkouts, commit)
     checkouts._build(repo, paths.checkouts, head)
-    assert checkouts.prune(paths.checkouts, {other}) == 2
+    assert checkouts.prune(paths.checkouts, {other}) == 0, "somebody may be about to use them"
+    for place in paths.checkouts.iterdir():
+        os.utime(place, (1, 1))
+    checkouts.checkout(repo, paths.checkouts, head)
+    assert checkouts.prune(paths.checkouts, {other}) == 1, "used a moment ago"
+    assert checkouts.prune(paths.checkouts, {other}, idle_seconds=0) == 1
     assert [path.name for path in paths.checkouts.iterdir()] == [other]
     assert checkouts.prune(paths.checkouts / "nothing", ()) == 0
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from longhouse.repo import ages
 from longhouse.repo.git import Git, GitFailed, require_commit
 
 Files = dict[str, str]
@@ -23,6 +24,8 @@ Files = dict[str, str]
 
 ATTEMPTS = 5
 """Others may build, tamper with or prune the same checkout meanwhile."""
+IDLE_SECONDS = 3600.0
+"""Who has asked for a checkout may not have said yet that he runs from it."""
 READ_ONLY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 SEARCHABLE = READ_ONLY | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 SUBMODULE = "160000"
@@ -33,6 +36,7 @@ def checkout(git: Git, folder: Path, commit: str) -> Path:
     files = listing(git, require_commit(commit))
     place = folder / commit
     if matches(place, files):
+        ages.touch(place)
         return place
     folder.mkdir(parents=True, exist_ok=True)
     for _ in range(ATTEMPTS):
@@ -76,14 +80,15 @@ def matches(place: Path, files: Files) -> bool:
     return missing == 0
 
 
-def prune(folder: Path, keep: Collection[str]) -> int:
-    """Remove every checkout but those of the commits in `keep`; also what a crash left half-built. How many went."""
-    gone = 0
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if entry.name not in keep:
-            _discard(entry)
-            gone += 1
-    return gone
+def prune(folder: Path, keep: Collection[str], *, idle_seconds: float = IDLE_SECONDS) -> int:
+    """Remove checkouts that nobody used for a while, but for those of `keep`, and what a crash left; how many went."""
+    if not folder.is_dir():
+        return 0
+    now = ages.now(folder)
+    idle = [each for each in folder.iterdir() if each.name not in keep and ages.age(each, now) >= idle_seconds]
+    for place in idle:
+        _discard(place)
+    return len(idle)
 
 
 def _blob_of(path: str, digits: int) -> str:
@@ -140,8 +145,8 @@ def _set_aside(place: Path, aside: Path) -> None:
 
 
 def _discard(place: Path) -> None:
-    if not stat.S_ISDIR(place.lstat().st_mode):
-        place.unlink()
+    if place.is_symlink() or not place.is_dir():
+        place.unlink(missing_ok=True)
         return
     for current, folders, _ in os.walk(place):
         for path in (current, *(os.path.join(current, name) for name in folders)):

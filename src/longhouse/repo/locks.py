@@ -8,12 +8,12 @@ no git process works on this repository.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from longhouse.repo import ages
 from longhouse.repo.git import Git
 
 STALE_SECONDS = 3.0
@@ -33,8 +33,8 @@ def heal(git: Git, *, stale_seconds: float = STALE_SECONDS) -> Locks:
     found = tuple(_locks(git.git_dir))
     if not found:
         return Locks()
-    now = _file_clock(git.home)
-    old = [path for path in found if _age(path, now) >= stale_seconds]
+    now = ages.now(git.home)
+    old = [path for path in found if ages.age(path, now) >= stale_seconds]
     holders = _open_files() if old else frozenset()
     busy = _git_at_work(git) if old else False
     stale = [path for path in old if not busy and not _same_file(path, holders)]
@@ -48,19 +48,6 @@ def heal(git: Git, *, stale_seconds: float = STALE_SECONDS) -> Locks:
 def _locks(git_dir: Path) -> Iterator[Path]:
     yield from sorted(git_dir.glob("*.lock"))
     yield from sorted((git_dir / "refs").rglob("*.lock"))
-
-
-def _file_clock(folder: Path) -> float:
-    """Now, as the file system tells it: the same clock that stamps the locks, whatever the wall clock does."""
-    with tempfile.TemporaryFile(dir=folder) as probe:
-        return os.fstat(probe.fileno()).st_mtime
-
-
-def _age(path: Path, now: float) -> float:
-    try:
-        return now - path.lstat().st_mtime
-    except OSError:
-        return -1.0  # gone meanwhile
 
 
 def _remove(path: Path) -> bool:
