@@ -179,6 +179,17 @@ def test_everything_is_one_json_document_with_json(cli: Cli, words: str) -> None
     assert ended.err == ""
 
 
+def test_what_is_in_the_way_of_committing_is_said(served: Served, cli: Cli) -> None:
+    merge = served.data / "jobs.git" / "MERGE_HEAD"
+    merge.write_text("0" * 40 + "\n")
+    try:
+        ended = cli("repo", "status")
+    finally:
+        merge.unlink()
+    assert ended.code == 0
+    assert "warning: nothing is committed now: a merge is under way" in ended.err
+
+
 def test_doctor_names_each_check(cli: Cli) -> None:
     ended = cli("doctor")
     assert ended.code == 0, ended.err
@@ -188,6 +199,14 @@ def test_doctor_names_each_check(cli: Cli) -> None:
 def test_the_instance_is_found_from_inside_the_jobs_repo(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(served.data / "jobs" / "jobs")
     assert root.run(["jobs", "show", "good", "--quiet"]) == 0
+
+
+def test_the_shell_completes_the_ids_of_jobs(served: Served) -> None:
+    environ = {"_LONGHOUSE_JOBS_COMPLETE": "bash_complete", "COMP_WORDS": "longhouse-jobs run g", "COMP_CWORD": "2"}
+    environ |= {"LONGHOUSE_JOBS_DATA_DIR": str(served.data), **os.environ}
+    program = Path(sys.executable).with_name("longhouse-jobs")
+    offered = subprocess.run([program], env=environ, capture_output=True, text=True, check=True).stdout
+    assert offered.split() == ["plain,good", "plain,greet"]
 
 
 # --- running ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import click
 from longhouse.cli.call import Call, aligned, command
 from longhouse.cli.instance import Unreachable
 from longhouse.cli.jobs import say_if_broken
-from longhouse.cli.terminal import line
+from longhouse.cli.terminal import line, plain
 from longhouse.cli.times import away, local
 from longhouse.errors import Conflict, NotFound
 from longhouse.paths import Paths
@@ -24,7 +24,7 @@ def status(call: Call) -> None:
     found = call.instance.get("/api/jobs/repo")
     facts = [
         ("Path", found["path"]),
-        ("Branch", found["branch"]),
+        ("Branch", found["branch"] or "-"),
         ("Newest commit", found["head"] or "-"),
         ("Running commit", found["loaded_commit"] or "-"),
         ("Uncommitted", "yes" if found["dirty"] else "no"),
@@ -33,6 +33,8 @@ def status(call: Call) -> None:
         *([("Sync error", found["last_sync_error"])] if found["last_sync_error"] else []),
     ]
     call.show(found, *aligned(facts))
+    if found["blocked"]:
+        call.warn(plain(f"nothing is committed now: {found['blocked']}"))
     say_if_broken(call, call.instance.get("/api/jobs", limit=1)["manifest"])
 
 
