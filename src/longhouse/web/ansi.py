@@ -85,12 +85,12 @@ class Ansi:
         return self._parse(text, final=True)
 
     def _parse(self, text: str, *, final: bool) -> list[Span]:
-        spans: list[Span] = []
+        found: list[tuple[Style, list[str]]] = []
         at, self._held = 0, ""
         while at < len(text):
             run = PLAIN_RUN.match(text, at)
             if run:
-                _add(spans, run[0], self.style)
+                _add(found, run[0], self.style)
                 at = run.end()
                 continue
             end, is_sgr = _sequence(text, at)
@@ -100,19 +100,19 @@ class Ansi:
                     break
                 end = at  # broken: the escape character itself is shown, the rest is text
             if end == at:
-                _add(spans, ESC, self.style)
+                _add(found, ESC, self.style)
                 end = at + 1
             elif is_sgr:
                 self.style = _applied(self.style, text[at + 2 : end - 1])
             at = end
-        return spans
+        return [Span("".join(parts), style) for style, parts in found]
 
 
-def _add(spans: list[Span], text: str, style: Style) -> None:
-    if spans and spans[-1].style == style:
-        spans[-1] = Span(spans[-1].text + text, style)
+def _add(found: list[tuple[Style, list[str]]], text: str, style: Style) -> None:
+    if found and found[-1][0] == style:
+        found[-1][1].append(text)
     else:
-        spans.append(Span(text, style))
+        found.append((style, [text]))
 
 
 def _sequence(text: str, at: int) -> tuple[int | None, bool]:

@@ -136,21 +136,22 @@ def _fitting(rows: list[tuple[Line, Markup, Style]], *, keep_start: bool) -> lis
 def line_html(line: Line, ansi: Ansi) -> Markup:
     if line.stream == Stream.GAP:
         return Markup('<p class="skipped">{}: the end follows</p>').format(line.text)
-    text = Markup().join(span_html(*span) for span in ansi.line(line.text))
-    hear = Markup('<span class="hear">{}</span>').format(SAID[line.stream]) if line.stream in SAID else ""
-    return Markup('<div class="{0}" id="L{1}"><a href="#L{1}" tabindex="-1">{1}</a>{3}<code>{2}</code></div>').format(
-        CLASSES[line.stream], line.number, text, hear
+    text = "".join(span_html(*span) for span in ansi.line(line.text))
+    hear = f'<span class="hear">{SAID[line.stream]}</span>' if line.stream in SAID else ""
+    number, css_class = line.number, CLASSES[line.stream]
+    return Markup(  # noqa: S704  # the text is escaped, the rest our own
+        f'<div class="{css_class}" id="L{number}"><a href="#L{number}" tabindex="-1">{number}</a>'
+        f"{hear}<code>{text}</code></div>"
     )
 
 
-def span_html(text: str, style: Style) -> Markup:
-    shown, at = Markup(), 0
-    for found in CONTROL_RUN.finditer(text):
-        shown += escape(text[at : found.start()])
-        shown += Markup('<i class="x">{}</i>').format("".join(map(symbol, found[0])))
-        at = found.end()
-    shown = shown + escape(text[at:]) if at else escape(text)
-    return Markup('<span class="{}">{}</span>').format(css(style), shown) if style != PLAIN else shown
+def span_html(text: str, style: Style) -> str:
+    shown = CONTROL_RUN.sub(_named, str(escape(text)))
+    return f'<span class="{css(style)}">{shown}</span>' if style != PLAIN else shown
+
+
+def _named(found: re.Match[str]) -> str:
+    return f'<i class="x">{"".join(map(symbol, found[0]))}</i>'
 
 
 @lru_cache(maxsize=1024)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import accounts
-from longhouse.doors import TheCaller, TheHouse, clear_session, peer_of, safe_next, set_session
+from longhouse.doors import TheCaller, TheHouse, clear_session, needs, peer_of, safe_next, set_session
 from longhouse.errors import Invalid, LonghouseError
 from longhouse.web.form_data import TheForm
 from longhouse.web.page import outside
@@ -47,7 +47,7 @@ def login(request: Request, house: TheHouse, form: TheForm) -> Response:
     return response
 
 
-@router.post("/logout")
+@router.post("/logout", dependencies=[Depends(needs("jobs:read"))])
 def logout(request: Request, house: TheHouse, caller: TheCaller) -> Response:
     if caller.kind == "session":
         accounts.logout(house, caller.key, caller.by)

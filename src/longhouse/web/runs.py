@@ -161,6 +161,8 @@ def _waited(run: Run) -> str:
     if run.started_at is None:
         return "waits for its time, a free slot or its group" if run.finished_at is None else ""
     since = max(run.created_at, run.due or 0)
+    if run.started_at - since < 1000:
+        return "at once"
     return f"{duration(run.started_at - since)} after it was {'due' if run.due and since == run.due else 'asked for'}"
 
 

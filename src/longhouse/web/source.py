@@ -23,7 +23,8 @@ LONGEST = 200_000
 
 def lines(code: str) -> list[Markup]:
     """The lines of `code`, escaped, with spans of the classes t-c, t-s, t-n, t-k, t-d, t-b, t-a."""
-    plain = code.splitlines()
+    code = code.replace("\r\n", "\n").replace("\r", "\n")
+    plain = code.removesuffix("\n").split("\n")
     marks: dict[int, list[tuple[int, int, str]]] = {}
     if len(code) <= LONGEST:
         for row, start, end, kind in _marks(code):
@@ -43,7 +44,7 @@ def _line(text: str, marks: list[tuple[int, int, str]]) -> Markup:
 
 def _marks(code: str) -> Iterator[tuple[int, int, int, str]]:
     """(line, from, to, class), in order; a token over several lines gives one for each."""
-    rows = code.splitlines(keepends=True)
+    rows = code.split("\n")
     before = ""
     try:
         for token in tokenize.generate_tokens(io.StringIO(code).readline):
@@ -54,7 +55,7 @@ def _marks(code: str) -> Iterator[tuple[int, int, int, str]]:
                 continue
             (first, start), (last, end) = token.start, token.end
             for row in range(first, last + 1):
-                stop = end if row == last else len(rows[row - 1].rstrip("\r\n"))
+                stop = end if row == last else len(rows[row - 1])
                 yield row, start if row == first else 0, stop, kind
     except (tokenize.TokenError, SyntaxError, IndexError):
         return
