@@ -16,25 +16,37 @@ def boot_id() -> str:
         return file.read().strip()
 
 
-def status(pid: int) -> tuple[str, int, int] | None:
-    """State letter, parent and start time in clock ticks since boot; None if there is no such process."""
+class Status:
+    """What we want to know of a process. No NamedTuple: `typing` is two megabytes of a runner that may have twelve."""
+
+    def __init__(self, state: str, parent: int, group: int, session: int, started: int) -> None:
+        self.state = state
+        self.parent = parent
+        self.group = group
+        self.session = session
+        self.started = started
+        """Clock ticks since boot."""
+
+
+def status(pid: int) -> Status | None:
+    """None if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()  # the name before it may hold spaces and brackets
     except OSError:
         return None
-    return fields[0].decode(), int(fields[1]), int(fields[19])
+    return Status(fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
 
 
 def started_ticks(pid: int) -> int | None:
     found = status(pid)
-    return None if found is None else found[2]
+    return None if found is None else found.started
 
 
 def alive(pid: int) -> bool:
     """Whether it can still do something: a zombie cannot."""
     found = status(pid)
-    return found is not None and found[0] not in "ZX"
+    return found is not None and found.state not in "ZX"
 
 
 def all_pids() -> list[int]:
@@ -55,7 +67,7 @@ def children(pid: int) -> list[int]:
     except OSError:
         return []
     # a kernel that keeps no list of children
-    return [each for each in all_pids() if (known := status(each)) is not None and known[1] == pid]
+    return [each for each in all_pids() if (known := status(each)) is not None and known.parent == pid]
 
 
 def descendants(pid: int) -> list[int]:
@@ -78,8 +90,19 @@ def send(pid: int, number: int) -> bool:
 
 
 def kill_all(pids: list[int]) -> set[int]:
-    """KILL those of them that still live; which those were."""
-    return {pid for pid in pids if alive(pid) and send(pid, signal.SIGKILL)}
+    """KILL those of them that still live, with their process groups; which of them those were.
+
+    A group is signalled in one go: a process that forks and exits all the time, faster than we can look, is in it.
+    Groups of our own session are spared: we are in one of them.
+    """
+    living = {pid: known for pid in pids if (known := status(pid)) is not None and known.state not in "ZX"}
+    own = os.getsid(0)
+    for group in {known.group for known in living.values() if known.session != own}:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+    return {pid for pid in living if send(pid, signal.SIGKILL)}
 
 
 def carrying(marker: str) -> list[int]:
@@ -101,15 +124,17 @@ def kill_leftovers(pid: int | None, ticks: int | None, boot: str | None, marker:
 
     `pid` counts only if it is still the same process: same start time, same boot. The rest is found by its marker.
     """
-    killed: set[int] = set()
+    killed: dict[int, int | None] = {}
     same = pid is not None and ticks is not None and boot == boot_id() and started_ticks(pid) == ticks
     deadline = time.monotonic() + 5
     while True:
         left = set(carrying(marker))
-        if same and pid is not None and started_ticks(pid) == ticks and alive(pid):
+        if same and pid is not None and started_ticks(pid) == ticks:
             left |= {pid, *descendants(pid)}
+        # one that is ending has lost its environment before it is gone
+        left |= {each for each, started in killed.items() if started_ticks(each) == started}
         ended = kill_all(list(left))
-        killed |= ended
+        killed |= {each: started_ticks(each) for each in ended - killed.keys()}
         if not ended or time.monotonic() > deadline:
             return len(killed)
         time.sleep(0.005)

@@ -7,10 +7,10 @@ import os
 import py_compile
 import shutil
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 import zerg
+from longhouse.version import VERSION
 
 SOURCE = Path(zerg.__file__).parent
 BOOTSTRAP = "bootstrap.py"
@@ -21,7 +21,7 @@ def sdk(cache: Path) -> Path:
     files = {f"zerg/{path.relative_to(SOURCE)}": path.read_bytes() for path in sorted(SOURCE.rglob("*.py"))}
     files[BOOTSTRAP] = files.pop("zerg/_bootstrap.py")
     wanted = fingerprint(files)
-    target = cache / f"sdk-{version('longhouse-jobs')}-{wanted[:16]}"
+    target = cache / f"sdk-{VERSION}-{wanted[:16]}"
     if target.is_dir():
         if fingerprint({name: (target / name).read_bytes() for name in files if (target / name).is_file()}) == wanted:
             return target
