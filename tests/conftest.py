@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,9 @@ class Bare:
 
     def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
         return "", Interpreter.base()
+
+    def prune(self, keep: Collection[str]) -> int:
+        return 0
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import pytest
 
 from longhouse import config
 from longhouse.cli.root import root
-from longhouse.cli.version import VERSION
 from longhouse.launch.conversation import ask
 from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter, python_spec
 from longhouse.launch.sdk import sdk
 from longhouse.runs.state import NEXT, RunState
+from longhouse.version import VERSION
 from zerg._wire import Finished, ManifestRead, ReadManifest, RunJob
 
 ROOT = Path(__file__).parent.parent

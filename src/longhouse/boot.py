@@ -12,7 +12,6 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from shlex import quote
 
 from longhouse import loading, queue
@@ -28,6 +27,7 @@ from longhouse.repo import bootstrap, panel
 from longhouse.store import jobs, settings
 from longhouse.store.database import Database
 from longhouse.vault import open_keys, write_private
+from longhouse.version import VERSION
 
 ROOT = "The server and all jobs run as root: a job can read and change everything on this machine."
 
@@ -86,7 +86,7 @@ def open_house(
         zone=zone,
         owner=secrets.token_hex(8),
         up_since=clock.now(),
-        version=version("longhouse-jobs"),
+        version=VERSION,
         launcher=launcher,
         sdk=sdk(paths.cache),
         environments=Environments(launcher, paths.envs, paths.cache, installer, allow_source_builds=source_builds),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +36,10 @@ class Environments(Protocol):
 
         Raises LonghouseError with the installer's own reason.
         """
+        ...
+
+    def prune(self, keep: Collection[str]) -> int:
+        """Remove environments with other keys that nobody has used lately; how many."""
         ...
 
 

@@ -32,6 +32,10 @@ Busy = Callable[[str, int], None]
 """Told the file and line that a slow manifest has been at for some seconds."""
 
 
+class NoEnvironment(ManifestBroken):
+    """The manifest may be fine, but its packages cannot be had now."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """What a commit's manifest registers, and in which environment each job runs."""
@@ -182,7 +186,8 @@ def load(house: House, git: Git, commit: str) -> ManifestBroken | None:
         overrides = jobs_toml.read_tree(tree)
         definitions, environments = describe(house, tree, busy)
     except ManifestBroken as error:
-        _failed(house, error, commit)
+        # What an index or a network refused may be there the next time somebody looks; a mistake in a file will not.
+        _failed(house, error, None if isinstance(error, NoEnvironment) else commit)
         _apply_overrides_alone(house, tree)
         return error
     commits.set_loaded(git, commit)
@@ -200,7 +205,7 @@ def describe(
         try:
             return house.environments.of(tree, file)
         except LonghouseError as error:
-            raise ManifestBroken(error.message, file=file or "requirements.txt", hint=error.hint) from error
+            raise NoEnvironment(error.message, file=file or "requirements.txt", hint=error.hint) from error
 
     definitions = reading.load(
         reader,
@@ -222,7 +227,7 @@ def problem(house: House, job: JobDescription) -> str | None:
     return None
 
 
-def _failed(house: House, error: ManifestBroken, commit: str) -> None:
+def _failed(house: House, error: ManifestBroken, commit: str | None) -> None:
     before = jobs.manifest(house)
     broken = Manifest(
         ok=False,
@@ -233,7 +238,8 @@ def _failed(house: House, error: ManifestBroken, commit: str) -> None:
         traceback=error.traceback,
         broken_since=before.broken_since or house.clock.now(),
     )
-    _say(house, broken, tried=commit)
+    if broken != before or commit is not None:
+        _say(house, broken, tried=commit)
 
 
 def _say(house: House, manifest: Manifest, *, tried: str | None = None) -> None:

@@ -22,7 +22,7 @@ import pytest
 from longhouse import config
 from longhouse.cli import root
 from longhouse.cli.instance import Instance
-from longhouse.cli.version import VERSION
+from longhouse.version import VERSION
 from tests.longhouse.test_cli import Ended, Served, spawn, tree
 
 Cli = Callable[..., Ended]

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.instance import Instance, until
 
 from longhouse.config import SETTINGS
+from tests.instance import Instance, until
 
 SPEC_MANIFEST = """\
 from zerg.jobs import job_registry, JobConfig

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from longhouse.doors import Needs, needs
+from longhouse.version import VERSION
 
 router = APIRouter()
 
@@ -55,7 +55,7 @@ def install(app: FastAPI, api: APIRouter) -> None:
 def description(api: APIRouter) -> dict[str, Any]:
     document = get_openapi(
         title="Longhouse Jobs",
-        version=version("longhouse-jobs"),
+        version=VERSION,
         description=DESCRIPTION,
         routes=api.routes,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},

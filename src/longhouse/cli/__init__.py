@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from longhouse.cli.version import VERSION
+from longhouse.version import VERSION
 
 
 def main() -> int:

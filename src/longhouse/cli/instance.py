@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from longhouse.cli.version import VERSION
 from longhouse.errors import LonghouseError
 from longhouse.paths import Paths
+from longhouse.version import VERSION
 
 SECONDS = 30.0
 """How long an answer may take. The slowest is the test of a job whose environment has to be built first."""

@@ -16,8 +16,8 @@ from longhouse.cli.local import completion, configuration, doctor, serve
 from longhouse.cli.repo import repo
 from longhouse.cli.runs import run as run_job
 from longhouse.cli.runs import runs
-from longhouse.cli.version import VERSION
 from longhouse.errors import LonghouseError, ManifestBroken
+from longhouse.version import VERSION
 
 PROGRAM = "longhouse-jobs"
 

@@ -45,9 +45,10 @@ def secrets_missing(names: list[str]) -> Ending:
 def of(end: Exit, final: Finished | None, *, spec: JobDescription, stop: Stop | None, grace_seconds: float) -> Ending:
     """The ending of an attempt whose processes are all gone.
 
-    A job that said how it ended before we stopped it, and then exited cleanly, ended that way.
+    A job that said how it ended before we stopped it, and whose process then ended accordingly, ended that way.
     """
-    if final is not None and end.code == 0 and stop is not Stop.TIMED_OUT:
+    agreed = end.code is not None and (end.code == 0 or (final is not None and final.outcome == "failed"))
+    if final is not None and agreed and stop is not Stop.TIMED_OUT:
         return _with(end, _said(final))
     if stop is Stop.CANCELLED:
         return _with(end, Ending(state=RunState.CANCELLED, message=f"Cancelled. {_how(end, grace_seconds)}"))

@@ -18,6 +18,6 @@ def delay_seconds(attempt: int, base: float, *, spread: float) -> float:
 
 
 def spread_of(*parts: object) -> float:
-    """A number in [0, 1) that depends on `parts` alone, so that a computed delay is the same wherever it is computed."""
+    """A number in [0, 1) that depends on `parts` alone: a delay is the same wherever it is computed."""
     digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56

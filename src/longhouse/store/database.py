@@ -1,4 +1,4 @@
-"""The connection to the one SQLite file: one writer, a few read-only readers, everything durable when a call returns."""
+"""The connection to the one SQLite file: one writer, a few read-only readers; what a call returns from is durable."""
 
 from __future__ import annotations
 

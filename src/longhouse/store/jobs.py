@@ -120,7 +120,8 @@ def remove(db: Connection, job_id: str, now: int) -> None:
 def put_override(db: Connection, job_id: str, enabled: bool, actor: str, surface: str, now: int) -> None:
     run(
         db,
-        "INSERT INTO pending_overrides (job_id, enabled, actor, surface, at) VALUES (:id, :enabled, :actor, :surface, :at)"
+        "INSERT INTO pending_overrides (job_id, enabled, actor, surface, at)"
+        " VALUES (:id, :enabled, :actor, :surface, :at)"
         " ON CONFLICT (job_id) DO UPDATE SET enabled = excluded.enabled, actor = excluded.actor,"
         " surface = excluded.surface, at = excluded.at",
         {"id": job_id, "enabled": int(enabled), "actor": actor, "surface": surface, "at": now},

@@ -100,7 +100,8 @@ def newest_of_jobs(db: Connection, job_ids: list[str], each: int) -> dict[str, l
     """The newest `each` runs of each job, newest first: id, state, reason, due, created_at, started_at, finished_at."""
     rows = many(
         db,
-        "SELECT wanted.value AS job_id, r.id, r.state, r.reason, r.trigger, r.due, r.created_at, r.started_at, r.finished_at"
+        "SELECT wanted.value AS job_id, r.id, r.state, r.reason, r.trigger, r.due, r.created_at, r.started_at,"
+        " r.finished_at"
         " FROM json_each(:ids) AS wanted JOIN runs AS r ON r.id IN"
         " (SELECT id FROM runs WHERE job_id = wanted.value ORDER BY id DESC LIMIT :each)"
         " ORDER BY r.id DESC",
@@ -131,13 +132,19 @@ def counts(db: Connection) -> dict[str, int]:
     return {row["state"]: row["n"] for row in rows}
 
 
-def unfinished_commits(db: Connection) -> set[str]:
-    """What unfinished runs were made to run."""
+def unfinished(db: Connection) -> set[tuple[str, str]]:
+    """(commit, environment) of the runs that have not ended."""
     rows = many(
         db,
-        "SELECT DISTINCT commit_sha FROM runs WHERE state IN ('queued', 'retrying', 'running') AND commit_sha IS NOT NULL",
+        "SELECT DISTINCT coalesce(commit_sha, '') AS commit_sha, environment FROM runs"
+        " WHERE state IN ('queued', 'retrying', 'running')",
     )
-    return {row["commit_sha"] for row in rows}
+    return {(row["commit_sha"], row["environment"]) for row in rows}
+
+
+def pinned_commits(db: Connection) -> set[str]:
+    """Commits that runs in the history were made for: trials among them are on no branch."""
+    return {row["commit_sha"] for row in many(db, "SELECT DISTINCT commit_sha FROM runs WHERE pinned")}
 
 
 # --- claiming -------------------------------------------------------------------------------------------------------
@@ -291,7 +298,8 @@ def add_artifact(db: Connection, values: dict[str, Any]) -> None:
         "INSERT INTO artifacts (run_id, attempt, name, media_type, size, file, created_at)"
         " VALUES (:run_id, :attempt, :name, :media_type, :size, :file, :now)"
         " ON CONFLICT (run_id, attempt, name) DO UPDATE SET"
-        " media_type = excluded.media_type, size = excluded.size, file = excluded.file, created_at = excluded.created_at",
+        " media_type = excluded.media_type, size = excluded.size, file = excluded.file,"
+        " created_at = excluded.created_at",
         values,
     )
 

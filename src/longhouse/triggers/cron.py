@@ -60,13 +60,21 @@ def normal(text: str) -> str:
         raise BadCron(f"{text!r} has {len(fields)} fields; cron texts have 5, or 6 with seconds first")
     try:
         next(CronSim(" ".join(fields), PROBE))
-    except CronSimError as error:
+    except (CronSimError, StopIteration) as error:
+        if isinstance(error, StopIteration) or _fires([*fields[:-2], "*", fields[-1]]):
+            raise BadCron(f"{text!r} never fires: there is no such date") from error
         raise BadCron(f"{text!r} is no cron text: {error}") from error
-    except StopIteration as error:
-        raise BadCron(f"{text!r} never fires: there is no such date") from error
     except (ValueError, OverflowError, IndexError) as error:
         raise BadCron(f"{text!r} is no cron text") from error
     return " ".join(fields)
+
+
+def _fires(fields: list[str]) -> bool:
+    try:
+        next(CronSim(" ".join(fields), PROBE))
+    except (CronSimError, StopIteration, ValueError, OverflowError, IndexError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)
