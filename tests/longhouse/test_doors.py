@@ -11,7 +11,9 @@ from starlette.testclient import TestClient
 
 from longhouse import accounts, doors
 from longhouse.api.openapi import scope_of
+from longhouse.app import create_app
 from longhouse.doors.hosts import host_name
+from longhouse.doors.login import is_open
 from longhouse.house import SYSTEM, By
 
 OPEN_PATHS = {"/livez", "/readyz", "/problems/{slug}"}
@@ -77,6 +79,23 @@ def test_strangers_reach_nothing_but_the_open_paths(app, house, anonymous, add_j
             assert answer.status_code in (401, 403), (method, path, answer.status_code)
             tried += 1
     assert tried > 2_000
+
+
+def test_the_whole_app_with_its_pages_lets_nobody_in(house, add_job):
+    add_job()
+    whole = create_app(house, allowed_hosts=["localhost"], testing=True)
+    strangers = TestClient(whole, base_url="http://localhost:4747", follow_redirects=False)
+    walked = 0
+    for context in routes(whole):
+        for method in context.methods or {"GET"}:
+            path = concrete(context.path)
+            if is_open(method, path) or "{" in path:
+                continue
+            assert strangers.request(method, path).status_code in (401, 403), (method, path)
+            walked += 1
+            if method == "GET" and not path.startswith("/api/"):
+                assert strangers.get(path, headers={"Accept": "text/html"}).status_code == 303, path
+    assert walked > 25
 
 
 def test_control_the_open_paths_and_a_login_do_reach_something(anonymous, client):

@@ -22,7 +22,6 @@ class CheckShown(BaseModel):
 
 class Report(BaseModel):
     checks: list[CheckShown]
-    next: None = None
 
 
 @router.get("/api/doctor", dependencies=[Depends(needs("jobs:read"))])

@@ -15,6 +15,7 @@ from longhouse.api.runs import when
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.repo import panel
+from longhouse.repo.git import GitFailed
 from longhouse.repo.history import Commit
 
 router = APIRouter(tags=["repo"])
@@ -91,7 +92,12 @@ def list_commits(
     cursor: Annotated[str | None, Query(pattern=SHA, description="`next` of the page before.")] = None,
 ) -> CommitPage:
     """The history of the jobs repo, newest first."""
-    found, following = panel.log(house, limit, cursor)
+    try:
+        found, following = panel.log(house, limit, cursor)
+    except GitFailed:
+        if cursor is not None:
+            panel.commit(house, cursor)  # raises NotFound for a commit that is none of ours
+        raise
     items = [CommitShown(**_values(commit)) for commit in found]
     return CommitPage(items=items, next=link_next(request, response, following))
 

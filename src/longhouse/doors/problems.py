@@ -104,6 +104,8 @@ class Stale(LonghouseError):
 class Unexpected(LonghouseError):
     """Something broke that should not; the log has it under the request's id."""
 
+    code = "internal"
+
 
 def slug(code: str) -> str:
     return code.replace(".", "-").replace("_", "-")
@@ -120,7 +122,7 @@ def kinds_of_errors() -> Iterator[type[LonghouseError]]:
 
 def described(wanted: str) -> tuple[str, Kind, str] | None:
     """(code, kind, sentences) of a problem page, None if no error has that slug."""
-    found = {slug(error.code): error for error in kinds_of_errors()}.get(wanted)
+    found = {slug(error.code): error for error in kinds_of_errors() if "code" in vars(error)}.get(wanted)
     if found is None:
         return None
     own = inspect.cleandoc(found.__doc__ or "") if "__doc__" in vars(found) else ""

@@ -9,7 +9,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from longhouse.doors import problems
 from longhouse.logs import Log
-from longhouse.logs import Log
 
 log = Log("longhouse.doors")
 
