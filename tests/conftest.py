@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import settings
 from starlette.testclient import TestClient
 
 from longhouse import accounts, api, doors
@@ -22,6 +23,10 @@ from longhouse.store.database import Database
 from longhouse.vault import open_keys
 from tests.instance import Instance
 from zerg._wire import JobDescription
+
+settings.register_profile("ours", deadline=None, print_blob=True)
+settings.load_profile("ours")
+"""Other tests run beside: how long one example takes says nothing."""
 
 START = 1_770_192_000_000
 """2026-02-04T08:00:00Z"""

@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("house",),
     ("store", "launch"),
     ("runs", "triggers"),
-    ("errors", "clock", "feed", "vault", "config", "paths", "logs"),
+    ("errors", "clock", "feed", "vault", "config", "paths", "logs", "version"),
 )
 """The parts of longhouse. An arrow points down; sideways only among the verbs and on the floor."""
 SIDEWAYS = (6, 10)

@@ -1,4 +1,4 @@
-"""Secrets as a type, and the keyring of the instance."""
+"""The keyring of the instance, and what is random or secret about it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longhouse.errors import CannotStart
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A value that prints as dots; `reveal()` is the one way to read it."""
-
-    _value: str = field(repr=False)
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __str__(self) -> str:
-        return "••••"
 
 
 @dataclass(frozen=True)

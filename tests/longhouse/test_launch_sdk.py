@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longhouse.launch.conversation import Inbox, ask, converse
+from longhouse.launch.conversation import Inbox, ask
 from longhouse.launch.local import LocalLauncher, Spec
 from longhouse.launch.python import Interpreter, python_spec
 from longhouse.launch.sdk import sdk
@@ -98,15 +98,17 @@ def test_the_request_goes_out_and_messages_come_back(launcher: LocalLauncher, tm
     code = (
         "import os\nasked = os.read(3, 99999)\nos.write(3, b'{\"is\":\"Started\"}\\n')\nprint(asked.decode(), end='')"
     )
-    with launcher.start(program(code, tmp_path)) as child:
-        request = ReadManifest(tree="/x")
-        assert list(converse(child, request)) == [Started()]
-        assert child.read_exit().code == 0
+    heard: list[object] = []
+    answer = ask(launcher, program(code, tmp_path), ReadManifest(tree="/x"), timeout_seconds=20, told=heard.append)
+    assert heard == answer.notes == [Started()]
+    assert answer.output == encode(ReadManifest(tree="/x"))
+    assert answer.exit is not None
+    assert answer.exit.code == 0
 
 
 def test_a_child_that_never_listens_ends_the_conversation(launcher: LocalLauncher, tmp_path: Path) -> None:
-    with launcher.start(program("pass", tmp_path)) as child:
-        assert list(converse(child, a_job_with("x" * 4_000_000))) == []
+    answer = ask(launcher, program("pass", tmp_path), a_job_with("x" * 4_000_000), timeout_seconds=20)
+    assert (answer.final, answer.notes, answer.timed_out) == (None, [], False)
 
 
 def a_job_with(text: str) -> RunJob:

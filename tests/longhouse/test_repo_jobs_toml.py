@@ -118,13 +118,6 @@ def test_writing_is_whole_and_empty_removes_the_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_overrides_are_applied_over_the_manifests_value():
-    jobs = (job("a"), job("b", enabled=False), job("c"))
-    applied = jobs_toml.apply(jobs, {"a": False, "b": True, "gone": False})
-    assert [each.enabled for each in applied] == [False, True, True]
-    assert [each.id for each in applied] == ["a", "b", "c"]
-
-
 def test_an_override_goes_when_the_manifests_own_value_was_edited_or_says_the_same():
     overrides = {"edited": False, "same": False, "kept": False, "away": False, "new": True}
     previous = {"edited": False, "same": True, "kept": True, "away": True}

@@ -6,7 +6,7 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from longhouse.launch.local import Child, Exit, LocalLauncher, Spec
@@ -44,26 +44,6 @@ class Inbox:
         return [decode(bytes(line)) for line in lines]
 
 
-def converse(child: Child, request: Message) -> Iterator[Message]:
-    """Send `request`; every message that comes back, until the child closes its end. Waits for each.
-
-    Raises BadMessage. It ends early, without a final message, when the child dies or is ended.
-    """
-    try:
-        child.messages.sendall(encode(request))
-    except OSError:  # it is gone already
-        return
-    inbox = Inbox()
-    while True:
-        try:
-            data = child.messages.recv(READ_BYTES)
-        except ConnectionError:
-            return
-        if not data:
-            return
-        yield from inbox.feed(data)
-
-
 @dataclass
 class Answer:
     """All that came of a short conversation."""
@@ -80,23 +60,30 @@ class Answer:
 
 
 def ask(
-    launcher: LocalLauncher, spec: Spec, request: Message, *, timeout_seconds: float, output_bytes: int = 64 * 1024
+    launcher: LocalLauncher,
+    spec: Spec,
+    request: Message,
+    *,
+    timeout_seconds: float,
+    output_bytes: int = 64 * 1024,
+    told: Callable[[Message], None] = lambda note: None,
 ) -> Answer:
     """Start a child, ask it, and wait for its end; at the timeout it is killed. Raises CannotLaunch.
 
-    The timeout counts from when the child executes. A final message is kept even if the child does not end by then.
+    `told` gets every note when it comes. The timeout counts from when the child executes. A final message is kept even
+    if the child does not end by then.
     """
     answer = Answer()
     with launcher.start(spec) as child:
         deadline = time.monotonic() + timeout_seconds
         with contextlib.suppress(OSError):
             child.messages.sendall(encode(request))
-        _listen(child, answer, deadline, output_bytes)
+        _listen(child, answer, deadline, output_bytes, told)
         answer.exit = child.read_exit()
     return answer
 
 
-def _listen(child: Child, answer: Answer, deadline: float, output_bytes: int) -> None:
+def _listen(child: Child, answer: Answer, deadline: float, output_bytes: int, told: Callable[[Message], None]) -> None:
     """Until every end is closed, which is when nothing of the child's tree is left."""
     inbox = Inbox()
     poll = select.poll()
@@ -121,18 +108,19 @@ def _listen(child: Child, answer: Answer, deadline: float, output_bytes: int) ->
                 answer.output += data[: max(0, output_bytes - len(answer.output))]
             elif not answer.problem:
                 try:
-                    _sort(inbox.feed(data), answer)
+                    _sort(inbox.feed(data), answer, told)
                 except BadMessage as problem:
                     answer.problem = str(problem)
                     child.kill()
 
 
-def _sort(messages: list[Message], answer: Answer) -> None:
+def _sort(messages: list[Message], answer: Answer, told: Callable[[Message], None]) -> None:
     for message in messages:
         if isinstance(message, FINAL):
             answer.final = answer.final or message
         else:
             answer.notes.append(message)
+            told(message)
 
 
 def _read(fd: int) -> bytes:

@@ -10,8 +10,7 @@ import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +18,6 @@ import tomlkit
 from tomlkit.items import InlineTable, Table
 
 from longhouse.errors import ManifestBroken
-from zerg._wire import JobDescription
 
 NAME = "jobs.toml"
 HEADER = (
@@ -101,10 +99,6 @@ def write(tree: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def apply(definitions: Iterable[JobDescription], overrides: Overrides) -> tuple[JobDescription, ...]:
-    return tuple(replace(job, enabled=overrides.get(job.id, job.enabled)) for job in definitions)
 
 
 def stale(previous: Mapping[str, bool], new: Mapping[str, bool], overrides: Overrides) -> frozenset[str]:

@@ -6,21 +6,17 @@ Whatever goes wrong in it, an endless loop and a dead child included, becomes on
 from __future__ import annotations
 
 import tempfile
-import threading
-import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from longhouse.errors import ManifestBroken
-from longhouse.launch.conversation import converse
-from longhouse.launch.local import Child, Exit, LocalLauncher
+from longhouse.launch.conversation import Answer, ask
+from longhouse.launch.local import Exit, LocalLauncher
 from longhouse.launch.python import Interpreter, python_spec
 from zerg._message import Message
 from zerg._wire import (
-    BadMessage,
     Busy,
     FunctionsRead,
     JobDescription,
@@ -127,64 +123,27 @@ def _ask(reader: Reader, request: ReadManifest, interpreter: Interpreter, busy: 
             marker=f"manifest-{uuid.uuid4().hex}",
             memory_mb=reader.memory_mb,
         )
-        with reader.launcher.start(spec) as child:
-            heard = _hear(child, request, reader.timeout_seconds, busy)
-    if isinstance(heard.final, ManifestFailed):
-        failed = heard.final
+        answer = ask(
+            reader.launcher,
+            spec,
+            request,
+            timeout_seconds=reader.timeout_seconds,
+            told=lambda note: busy(note.file, note.line) if isinstance(note, Busy) else None,
+        )
+    if isinstance(answer.final, ManifestFailed):
+        failed = answer.final
         raise ManifestBroken(
             failed.error, file=failed.file, line=failed.line, traceback=failed.traceback, hint=failed.hint
         )
-    if heard.final is None:
-        raise _unanswered(heard, request, reader.timeout_seconds)
-    return heard.final
+    if answer.final is None:
+        raise _unanswered(answer, request, reader.timeout_seconds)
+    return answer.final
 
 
-@dataclass
-class _Heard:
-    final: Message | None = None
-    at: Busy | None = None
-    problem: str = ""
-    exit: Exit | None = None
-    late: bool = False
-
-
-def _hear(child: Child, request: ReadManifest, seconds: float, busy: Callable[[str, int], None]) -> _Heard:
-    """Everything that `child` says until it ends; at the latest after `seconds`, when it is killed."""
-    heard = _Heard()
-    began = time.monotonic()
-    ender = threading.Timer(seconds, child.kill)
-    drains = [threading.Thread(target=_drain, args=(pipe,), daemon=True) for pipe in (child.stdout, child.stderr)]
-    for thread in (ender, *drains):
-        thread.start()
-    try:
-        for message in converse(child, request):
-            if isinstance(message, Busy):
-                heard.at = message
-                busy(message.file, message.line)
-            elif heard.final is None:
-                heard.final = message
-    except BadMessage as problem:
-        heard.problem = str(problem)
-        child.kill()
-    heard.exit = child.read_exit()
-    ender.cancel()
-    heard.late = heard.final is None and time.monotonic() - began >= seconds
-    for thread in drains:
-        thread.join()
-    return heard
-
-
-def _drain(pipe: int) -> None:
-    """What a manifest prints is nobody's output; but a full pipe would stop it."""
-    with suppress(OSError), open(pipe, "rb", closefd=False, buffering=0) as stream:
-        while stream.read(65536):
-            pass
-
-
-def _unanswered(heard: _Heard, request: ReadManifest, seconds: float) -> ManifestBroken:
+def _unanswered(answer: Answer, request: ReadManifest, seconds: float) -> ManifestBroken:
     file = f"{request.modules[0].replace('.', '/')}.py" if request.modules else NAME
-    if heard.late:
-        at = heard.at
+    if answer.timed_out:
+        at = next((note for note in reversed(answer.notes) if isinstance(note, Busy)), None)
         where = f", it was at {at.file}:{at.line}" if at else ""
         return ManifestBroken(
             f"The manifest is still not read after {seconds:g} s{where}",
@@ -192,9 +151,9 @@ def _unanswered(heard: _Heard, request: ReadManifest, seconds: float) -> Manifes
             line=at.line if at else None,
             hint="A manifest only imports and registers; what takes time belongs into a job's function.",
         )
-    if heard.problem:
-        return ManifestBroken(f"Reading {file} was disturbed: {heard.problem}", file=file)
-    return ManifestBroken(f"The process that read {file} ended without an answer: {_ending(heard.exit)}", file=file)
+    if answer.problem:
+        return ManifestBroken(f"Reading {file} was disturbed: {answer.problem}", file=file)
+    return ManifestBroken(f"The process that read {file} ended without an answer: {_ending(answer.exit)}", file=file)
 
 
 def _ending(end: Exit | None) -> str:
