@@ -1,9 +1,10 @@
 """The durable queue in a process of its own, to be killed at any instant: real database, real verbs, many threads.
 
-`python -m tests.longhouse.queue_process` reads orders, a line of JSON each. For every order it forks, so that a new life
-costs no imports; the child opens the database, ends what the life before it left behind, and works until it is killed
-(`seconds`) or, without that, until no run is left. On standard output: `accepted <run> <token>` for each run, after its
-commit (the token is in its parameters: the number of a run that was never committed is given again), and `ended <exit code, or minus the signal>` when a life is over.
+`python -m tests.longhouse.queue_process` reads orders, a line of JSON each. For every order it forks, so that a new
+life costs no imports; the child opens the database, ends what the life before it left behind, and works until it is
+killed (`seconds`) or, without that, until no run is left. On standard output: `accepted <run> <token>` for each run,
+after its commit (the token is in its parameters: the number of a run that was never committed is given again), and
+`ended <exit code, or minus the signal>` when a life is over.
 
 An attempt "executes" by adding a line to a file that is synced at once: that file is what really happened.
 """
@@ -255,7 +256,7 @@ class Life:
         ends, moves = runs.END_ATTEMPT, runs.MOVE
         runs.END_ATTEMPT = ends.replace(" AND state IS NULL", "")
         runs.MOVE = moves.replace(" AND state = :old AND attempt = :attempt", "")
-        assert runs.END_ATTEMPT != ends and runs.MOVE != moves, "the guards are elsewhere now"
+        assert ends != runs.END_ATTEMPT and moves != runs.MOVE, "the guards are elsewhere now"
         with self.house.db.write() as db:
             db.execute("DROP TRIGGER IF EXISTS runs_life").fetchall()
         believed, look, finish = threading.local(), queue.in_transaction, queue.finish
