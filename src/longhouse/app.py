@@ -53,6 +53,8 @@ def create_app(
     )
     app.state.engine = power
     api.install(app)
+    app.state.readiness.lag = power.scheduler.lag_seconds
+    app.state.readiness.engine = lambda: [why] if (why := power.scheduler.hangs()) and not testing else []
     app.include_router(api.router)
     web.install(app)
     app.include_router(web.router)

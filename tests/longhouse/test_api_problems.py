@@ -8,6 +8,7 @@ from fastapi import Depends
 
 from longhouse import doors
 from longhouse.doors import problems
+from longhouse.engine.scheduler import Scheduler
 from longhouse.errors import LonghouseError, ManifestBroken, StorageFull, TooMany, Unavailable
 
 MEMBERS = {"type", "title", "status", "code", "detail", "hint", "errors", "request_id"}
@@ -161,10 +162,13 @@ def test_a_server_that_stops_is_not_ready(anonymous, house, ready):
     assert anonymous.get("/readyz").status_code == 503
 
 
-def test_the_figures(client, house, clock, add_job):
+def test_the_figures(app, client, house, clock, add_job):
+    scheduler = Scheduler(house)
+    app.state.readiness.lag = scheduler.lag_seconds
     add_job(cron=None, every=60)
     add_job("other", enabled=False)
     client.post("/api/jobs/daily-digest/run")
+    scheduler.step()
     clock.advance(90)
     text = client.get("/metrics").text
     for line in (
@@ -177,6 +181,17 @@ def test_the_figures(client, house, clock, add_job):
         "longhouse_manifest_ok 1.0",
     ):
         assert line in text, text
+
+
+def test_a_scheduler_that_hangs_is_not_ready(app, client, house, clock, ready):
+    scheduler = Scheduler(house)
+    app.state.readiness.engine = lambda: [why] if (why := scheduler.hangs()) else []
+    assert client.get("/readyz").status_code == 200
+    clock.advance(60)
+    assert client.get("/readyz?verbose").json()["reasons"] == ["the scheduler has not looked at the clock for 60 s"]
+    scheduler.watch()
+    clock.advance(3)
+    assert client.get("/readyz").status_code == 200
 
 
 def test_the_doctor(client, ready):

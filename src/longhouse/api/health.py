@@ -24,7 +24,6 @@ from longhouse.house import House
 from longhouse.runs.state import ACTIVE
 from longhouse.store import jobs as job_rows
 from longhouse.store import runs as run_rows
-from longhouse.triggers import trigger_of
 
 router = APIRouter(tags=["health"])
 
@@ -50,6 +49,8 @@ class Readiness:
 
     engine: Callable[[], list[str]] = list
     """What is wrong with the loops, one sentence each; the app sets it when it has started them."""
+    lag: Callable[[], float] = float
+    """Seconds that the earliest due time has waited for its ledger entry; likewise."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _at: float = float("-inf")
     _reasons: list[str] = field(default_factory=list)
@@ -138,10 +139,10 @@ def _warnings(house: House) -> Iterator[str]:
     response_class=PlainTextResponse,
     dependencies=[Depends(needs("jobs:read"))],
 )
-def metrics(house: TheHouse) -> Response:
+def metrics(request: Request, house: TheHouse) -> Response:
     """Figures in the text format of Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Figures(house))
+    registry.register(Figures(house, request.app.state.readiness.lag()))
     return Response(generate_latest(registry), headers={"Content-Type": TEXT_FORMAT})
 
 
@@ -150,6 +151,7 @@ class Figures(Collector):
     """Computed when they are asked for; nothing is counted in between."""
 
     house: House
+    lag_seconds: float
 
     def collect(self) -> Iterator[Metric]:
         house, now = self.house, self.house.clock.now()
@@ -162,9 +164,9 @@ class Figures(Collector):
             runs.add_metric([state], states.get(state, 0))
         yield runs
         by_enabled = GaugeMetricFamily("longhouse_jobs", "Jobs of the manifest.", labels=["enabled"])
-        enabled = [job for job in known if job.enabled]
-        by_enabled.add_metric(["true"], len(enabled))
-        by_enabled.add_metric(["false"], len(known) - len(enabled))
+        enabled = sum(1 for job in known if job.enabled)
+        by_enabled.add_metric(["true"], enabled)
+        by_enabled.add_metric(["false"], len(known) - enabled)
         yield by_enabled
         for name, text, value in (
             ("queue_depth", "Runs that wait.", states.get("queued", 0) + states.get("retrying", 0)),
@@ -172,19 +174,9 @@ class Figures(Collector):
             (
                 "scheduler_lag_seconds",
                 "How long the earliest due time waits for its ledger entry.",
-                _lag(enabled, house),
+                self.lag_seconds,
             ),
             ("manifest_ok", "1 if what is on disk is what runs.", int(jobs.manifest(house).ok)),
             ("up_seconds", "Since this process took over.", (now - house.up_since) / 1000),
         ):
             yield GaugeMetricFamily(f"longhouse_{name}", text, value=value)
-
-
-def _lag(enabled: list[job_rows.Job], house: House) -> float:
-    now, worst = house.clock.now(), 0
-    for job in enabled:
-        trigger = trigger_of(job.spec, house.zone)
-        due = trigger.after(job.cursor) if trigger else None
-        if due is not None:
-            worst = max(worst, now - due)
-    return worst / 1000

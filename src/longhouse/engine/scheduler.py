@@ -22,6 +22,7 @@ BATCH = 200
 """Jobs settled in one transaction: small enough to let a request in between, large enough for one fsync to count."""
 WAKE_ANYWAY = timedelta(minutes=1)
 WATCH_SECONDS = 1.0
+HANGS_SECONDS = 15.0
 JUMP_SECONDS = 1.0
 """Wall clock and monotonic clock apart by more than this since the last look: the clock was set."""
 
@@ -55,6 +56,10 @@ class Plan:
         kept = [(due, job_id) for due, job_id in self._heap if job_id not in upcoming]
         self._heap = kept + [(due, job_id) for job_id, due in upcoming.items() if due is not None]
         heapq.heapify(self._heap)
+
+    def first(self) -> int | None:
+        """The earliest planned due time, passed or not."""
+        return self._heap[0][0] if self._heap else None
 
     def next_after(self, now: int) -> int | None:
         """The earliest planned due time later than `now`; what is due already is being settled."""
@@ -125,6 +130,16 @@ class Scheduler:
             self._house.feed.plan.ring()
         self._apart, self._seen, self.ticked_at = apart, seen, seen
         return WATCH_SECONDS
+
+    def lag_seconds(self) -> float:
+        """How long the earliest due time has been waiting for its ledger entry."""
+        first = self._plan.first()
+        return 0.0 if first is None else max(0.0, (self._house.clock.now() - first) / 1000)
+
+    def hangs(self) -> str | None:
+        """A sentence if the clock has not been looked at for a while."""
+        silent = self._house.clock.monotonic() - self.ticked_at
+        return f"the scheduler has not looked at the clock for {silent:.0f} s" if silent > HANGS_SECONDS else None
 
     def start_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         """To be called in `loop`."""
