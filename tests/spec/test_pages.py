@@ -114,7 +114,7 @@ def test_the_jobs_page_says_what_and_when_and_how_it_went(lived: Lived) -> None:
     assert "Thu 5 Feb, 02:30 EST" in text, "in the job's own zone"
     assert 'aria-label="Last 20 runs: 17 succeeded, 1 degraded, 2 failed; newest: succeeded"' in text
     assert 'aria-label="clean-up on"' in text and "Disabled" in text
-    assert "Run invoice-report with parameters" in text, "it asks before it runs"
+    assert "Run … invoice-report with parameters" in text, "it asks before it runs"
 
 
 def test_a_job_page_shows_code_settings_runs_and_every_past_due_time(lived: Lived) -> None:

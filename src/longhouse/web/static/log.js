@@ -3,7 +3,7 @@
 const MOST_LINES = 6000;
 const FETCH_MS = 120;
 
-let log, fetching = false, again = false, stuck = true, timer = 0, lastFetch = 0;
+let log, fetching = false, again = false, stuck = true, lastTop = 0, timer = 0, lastFetch = 0;
 
 const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 30;
 const lines = () => log.querySelectorAll(":scope > .l, :scope > .skipped:not(#no-output)");
@@ -46,10 +46,12 @@ function setWrap(on) {
 function stick() {
   document.getElementById("follow").setAttribute("aria-pressed", stuck);
   if (stuck) log.scrollTop = log.scrollHeight;
+  lastTop = log.scrollTop;
 }
 
 async function part(query) {
   const { run, attempt } = log.dataset;
+  if (attempt === "0") return null;
   const answer = await fetch(`/runs/${run}/log?attempt=${attempt}&${query}`);
   if (!answer.ok) return null;
   return new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("log");
@@ -75,6 +77,7 @@ async function fetchMore() {
 }
 
 function take(found) {
+  if (log.scrollTop < lastTop - 4) stuck = false;  // moved since, though no scroll event has come yet
   const jumped = Number(found.dataset.first) > Number(log.dataset.next) && found.dataset.fromEnd === "true";
   if (jumped) lines().forEach((line) => line.remove());
   for (const line of [...found.children]) {
@@ -91,9 +94,15 @@ function take(found) {
     log.dataset.style = found.dataset.style;
   }
   if (found.dataset.more === "true") again = true;
+  if (found.dataset.liveLog === "false") end();
   if (stuck) trim();
   if (jumped) setFirst();
   stick();
+}
+
+function end() {
+  log.dataset.liveLog = "false";
+  document.getElementById("follow").hidden = true;
 }
 
 function trim() {
@@ -137,6 +146,7 @@ async function renew() {
   bind();
   for (const button of fresh.querySelectorAll("button[data-copy]")) button.hidden = false;
   document.dispatchEvent(new CustomEvent("longhouse:reconnect"));
+  if (log.dataset.liveLog === "true") more();
 }
 
 document.addEventListener("longhouse", ({ detail: { type, data } }) => {
@@ -146,10 +156,12 @@ document.addEventListener("longhouse", ({ detail: { type, data } }) => {
     if (!new URLSearchParams(location.search).has("attempt")) renew();
   } else if (log.dataset.liveLog !== "true") return;
   else if (type === "run.log") { if (String(data.attempt) === log.dataset.attempt) more(); }
-  else if (["run.log_end", "run.finished", "run.cancelled", "run.retrying"].includes(type)) {
-    more();
-    if (type !== "run.log_end") document.getElementById("follow").hidden = true;
-  }
+  else if (["run.log_end", "run.finished", "run.cancelled", "run.retrying"].includes(type)) more();
+});
+// However the page learns that the run has ended: the rest of its output belongs to it.
+document.addEventListener("htmx:after:swap", () => {
+  const over = document.getElementById("run-head")?.dataset.active === "false";
+  if (over && log.dataset.liveLog === "true" && log.dataset.attempt !== "0") more();
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && log.dataset.liveLog === "true") more(); });
 window.addEventListener("hashchange", () => { stuck = false; });

@@ -1,0 +1,116 @@
+"""Debian's Chromium, and servers for it to look at."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from longhouse import accounts
+from longhouse.house import SYSTEM, House
+from tests.browser.furnished import app_of
+
+EXECUTABLE = "/usr/bin/chromium"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
+WIDE = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def serving(house: House) -> Iterator[str]:
+    """The house's pages over HTTP, from a thread of this process; the address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app_of(house), log_level="warning", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            house.feed.close()
+            server.should_exit = True
+            thread.join(10)
+
+
+@contextmanager
+def served(data: Path) -> Iterator[str]:
+    """The real thing in a process of its own; the login link that it prints."""
+    command = [str(Path(sys.executable).with_name("longhouse-jobs")), "serve", "--port", "0", "--data-dir", str(data)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LONGHOUSE_JOBS_")}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    try:
+        assert process.stdout
+        said = ""
+        for line in process.stdout:
+            said += line
+            found = re.search(r"(http://\S+/login\?code=\S+)", line)
+            if found:
+                threading.Thread(target=process.stdout.read, daemon=True).start()
+                yield found[1]
+                break
+        else:
+            raise AssertionError(f"the server did not start: {said}")
+    finally:
+        process.terminate()
+        process.wait(15)
+        if process.stdout:
+            process.stdout.close()
+
+
+def signed_in(browser: Browser, link: str, *, size: dict[str, int] = WIDE) -> Page:
+    """A page of its own browser profile, past the login; problems it meets are kept in `page.problems`."""
+    context = browser.new_context(viewport=size, base_url=link.partition("/login")[0])  # type: ignore[arg-type]
+    page = context.new_page()
+    watch(page)
+    page.goto(link)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/jobs")
+    return page
+
+
+PROBLEMS: dict[Page, list[str]] = {}
+
+
+def watch(page: Page) -> None:
+    """Note every script error and every breach of the content policy."""
+    found = PROBLEMS[page] = []
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            found.append(message.text)
+
+    page.on("console", said)
+    page.on("pageerror", lambda error: found.append(str(error)))
+
+
+def link_of(house: House, address: str) -> str:
+    return accounts.login_link(house, address, SYSTEM)
+
+
+def wait_until(what: object, seconds: float = 10.0) -> None:
+    """`what` is a function that becomes true."""
+    assert callable(what)
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)

@@ -1,0 +1,92 @@
+"""axe finds nothing on any page, in both themes, wide and narrow; nothing sticks out; the content policy holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from longhouse import loading
+from longhouse.repo import panel
+from tests.browser.chromium import PHONE, PROBLEMS, WIDE, link_of, serving, signed_in
+from tests.browser.furnished import empty_house, furnish
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
+RUN_AXE = """async () => {
+  const found = await axe.run(document, {resultTypes: ["violations"]});
+  const told = (node) => `${node.html} ${node.failureSummary}`;
+  return found.violations.map((each) => `${each.id}: ${each.nodes.slice(0, 3).map(told).join(" | ")}`);
+}"""
+
+
+@pytest.fixture(scope="module")
+def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, list[str]]]:
+    with empty_house(tmp_path_factory.mktemp("lived") / "data") as house:
+        runs = furnish(house)
+        head = panel.status(house).head
+        (house.paths.tree / "manifest.py").write_text("import nothing_of_that_name\n")
+        loading.settle(house)
+        house.notices.append("The instance runs as root.")
+        pages = [
+            "/jobs",
+            "/jobs/check-website",
+            "/jobs/check-website/firings",
+            "/jobs/invoice-report",
+            "/jobs/clean-up",
+        ]
+        pages += [
+            "/runs",
+            "/runs?state=failed",
+            "/runs?job=nobody",
+            *(f"/runs/{runs[name]}" for name in runs if runs[name]),
+        ]
+        pages += ["/repo", f"/repo/commits/{head}", "/nowhere"]
+        with serving(house) as address:
+            page = signed_in(browser, link_of(house, address))
+            yield page, pages
+            page.context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_every_page_is_accessible(lived: tuple[Page, list[str]], theme: str, size: dict[str, int]) -> None:
+    page, paths = lived
+    address = page.url.partition("/jobs")[0].partition("/nowhere")[0]
+    page.context.add_cookies([{"name": "theme", "value": theme, "url": "/".join(address.split("/")[:3])}])
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    found = {}
+    for path in paths:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+        page.evaluate(AXE)
+        found[path] = page.evaluate(RUN_AXE)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the window"
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+    assert PROBLEMS[page] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_door_is_accessible(browser: Browser, tmp_path: Path, theme: str) -> None:
+    with empty_house(tmp_path / "data") as house, serving(house) as address:
+        page = browser.new_page(base_url=address)
+        page.context.add_cookies([{"name": "theme", "value": theme, "url": address}])
+        for path in (link_of(house, address), "/login", "/problems/not-found"):
+            page.goto(path)
+            page.evaluate(AXE)
+            assert page.evaluate(RUN_AXE) == [] or path.startswith("/problems"), path
+        page.context.close()
+
+
+def test_an_empty_house_is_accessible_and_teaches(browser: Browser, tmp_path: Path) -> None:
+    with empty_house(tmp_path / "data") as house, serving(house) as address:
+        page = signed_in(browser, link_of(house, address))
+        for path in ("/jobs", "/runs", "/repo"):
+            page.goto(path)
+            page.evaluate(AXE)
+            assert page.evaluate(RUN_AXE) == [], path
+        assert page.get_by_role("button", name="Initialize jobs repo").is_visible()
+        page.context.close()
