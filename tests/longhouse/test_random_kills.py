@@ -201,7 +201,7 @@ def killed(folder: Path, times: int) -> None:
         faults = killing.faults()
         print(f"{times} kills, {len(killing.acknowledged)} runs acknowledged")
         assert not faults, f"seed {killing.seed}: {faults[:20]}"
-        assert len(killing.acknowledged) > times, "it had time to work"
+        assert len(killing.acknowledged) > times / 4, "it had time to work"
 
 
 def test_a_hundred_kills_at_random_instants_lose_and_double_nothing(tmp_path: Path):
