@@ -2,9 +2,9 @@
 
 `python -m tests.longhouse.queue_process` reads orders, a line of JSON each. For every order it forks, so that a new
 life costs no imports; the child opens the database, ends what the life before it left behind, and works until it is
-killed (`seconds`) or, without that, until no run is left. On standard output: `accepted <run> <token>` for each run,
-after its commit (the token is in its parameters: the number of a run that was never committed is given again), and
-`ended <exit code, or minus the signal>` when a life is over.
+killed, so many `seconds` after its start or after it is `settled`, or, without that, until no run is left. On standard
+output: `accepted <run> <token>` for each run, after its commit (the token is in its parameters: the number of a run
+that was never committed is given again), and `ended <exit code, or minus the signal>` when a life is over.
 
 An attempt "executes" by adding a line to a file that is synced at once: that file is what really happened.
 """
@@ -23,6 +23,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,8 @@ class Order:
     epoch: int
     """Real milliseconds at which the fast clock was right."""
     seconds: float | None
+    settled: bool = False
+    """The seconds count from when the start is over, so that a busy machine leaves time for work."""
     flaw: str = ""
     """What to do wrong, so that the test is seen to notice: "early", "careless" or "forgetful"."""
 
@@ -133,6 +136,7 @@ class Life:
 
     house: House
     order: Order
+    settled: Callable[[], None]
     _lines: int = -1
     _busy: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -147,6 +151,7 @@ class Life:
         if self.order.flaw != "forgetful":
             self._rescue()
         self._settle()
+        self.settled()
         for _ in range(WORKERS):
             self._thread(self._work)
         self._thread(self._echo)
@@ -293,7 +298,7 @@ def say(*words: object) -> None:
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
-def child(order: Order) -> None:
+def child(order: Order, settled: Callable[[], None]) -> None:
     def fatal(args: Any) -> None:
         traceback.print_exception(args.exc_value)
         sys.stderr.flush()
@@ -302,7 +307,7 @@ def child(order: Order) -> None:
     threading.excepthook = fatal
     try:
         house = open_house(Path(order.folder), order.epoch, f"{os.getpid()}-{time.time_ns()}")
-        Life(house, order).live()
+        Life(house, order, settled).live()
         house.db.close()
     except BaseException:
         traceback.print_exc()
@@ -314,9 +319,14 @@ def child(order: Order) -> None:
 def main() -> None:
     for line in sys.stdin:
         order = Order(**json.loads(line))
+        hears, tells = os.pipe()
         pid = os.fork()
         if pid == 0:
-            child(order)
+            child(order, partial(os.close, tells))
+        os.close(tells)
+        if order.settled:
+            os.read(hears, 1)
+        os.close(hears)
         if order.seconds is not None:
             time.sleep(order.seconds)
             os.kill(pid, signal.SIGKILL)  # ours until it has been waited for, so nobody else's

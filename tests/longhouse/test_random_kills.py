@@ -30,7 +30,7 @@ from longhouse.triggers import trigger_of
 from tests.longhouse.queue_process import happened, open_house
 
 ROOT = Path(__file__).parents[2]
-LONGEST_LIFE = 0.22
+LONGEST_LIFE = 0.2
 """Seconds. The first hundredths are the start: opening, migrating, ending what was left behind."""
 
 
@@ -50,18 +50,19 @@ class Killing:
         self._chance = random.Random(self.seed)
 
     def kill(self, times: int) -> None:
-        """So many lives, each ended by SIGKILL at an instant of its own."""
-        for _ in range(times):
-            assert self._life(self._chance.uniform(0, LONGEST_LIFE)) == -9, f"it died by itself; seed {self.seed}"
+        """So many lives, each ended by SIGKILL at an instant of its own, every other one in the middle of work."""
+        for number in range(times):
+            code = self._life(self._chance.uniform(0, LONGEST_LIFE), settled=number % 2 == 1)
+            assert code == -9, f"it died by itself; seed {self.seed}"
 
     def drain(self) -> None:
         """One last life, in which all that was accepted is worked off."""
         assert self._life(None) == 0, f"seed {self.seed}"
 
-    def _life(self, seconds: float | None) -> int:
+    def _life(self, seconds: float | None, *, settled: bool = False) -> int:
         assert self._process and self._process.stdin and self._process.stdout
         order = {"folder": str(self.folder), "seed": self.seed, "epoch": self._epoch, "flaw": self.flaw}
-        self._process.stdin.write(json.dumps({**order, "seconds": seconds}) + "\n")
+        self._process.stdin.write(json.dumps({**order, "seconds": seconds, "settled": settled}) + "\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
             word, number, *token = line.split()
