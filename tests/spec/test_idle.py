@@ -1,0 +1,86 @@
+"""A thousand jobs that are not due: nothing is written, and little is held."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.instance import STARTER, Instance, processes_with
+
+JOBS = 1000
+MEGABYTES = 90
+QUIET_SECONDS = 2.0
+
+
+def many_jobs(count: int) -> str:
+    """A manifest of as many jobs, each due once a day, half a day from now."""
+    hour = (time.gmtime().tm_hour + 12) % 24
+    settings = f"cron=f'{{n % 60}} {hour} * * *', timezone='UTC', func=run"
+    register = f"    job_registry.register(JobConfig(id=f'job-{{n}}', {settings}))\n"
+    return f"{STARTER}from jobs.quiet import run\nfor n in range({count}):\n{register}"
+
+
+def written(instance: Instance) -> dict[str, object]:
+    """What its processes have written, as the kernel counts it, and every file of its data directory."""
+    files = {}
+    for folder, _, names in os.walk(instance.data):
+        for name in names:
+            info = os.lstat(os.path.join(folder, name))
+            files[os.path.join(folder, name)] = (info.st_mtime_ns, info.st_size, info.st_ino)
+    return {"bytes": {pid: written_bytes(pid) for pid in processes_with(str(instance.data))}, **files}
+
+
+def written_bytes(pid: int) -> int:
+    """Of the process and of those it has waited for."""
+    return int(Path(f"/proc/{pid}/io").read_text().partition("\nwrite_bytes:")[2].split()[0])
+
+
+def megabytes(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def at_rest(instance: Instance) -> dict[str, object]:
+    """Until nothing has been written for a moment."""
+    before, since = written(instance), time.monotonic()
+    while time.monotonic() - since < QUIET_SECONDS:
+        time.sleep(0.2)
+        if (now := written(instance)) != before:
+            before, since = now, time.monotonic()
+    return before
+
+
+def differences(before: dict[str, object], after: dict[str, object]) -> dict[str, tuple[object, object]]:
+    names = before.keys() | after.keys()
+    return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
+
+
+def is_idle(instance: Instance, seconds: float) -> None:
+    assert instance.process is not None
+    before = at_rest(instance)
+    time.sleep(seconds)
+    assert not differences(before, written(instance))
+    assert megabytes(instance.process.pid) <= MEGABYTES
+
+
+def test_an_idle_instance_with_a_thousand_jobs_writes_nothing(instance: Instance):
+    instance.start()
+    instance.manifest(many_jobs(JOBS), quiet="def run():\n    pass\n")
+    is_idle(instance, 10)
+    before = written(instance)
+    instance.ended(instance.run("job-0")["id"])
+    seen = differences(before, written(instance))
+    assert "bytes" in seen and str(instance.data / "longhouse.db-wal") in seen, "the control: a run is written"
+
+
+@pytest.mark.soak
+def test_nor_does_it_in_a_minute(instance: Instance):
+    """Long enough for what is looked at twice a minute; as it has grown, and as it is after a start."""
+    instance.start()
+    instance.manifest(many_jobs(JOBS), quiet="def run():\n    pass\n")
+    is_idle(instance, 65)
+    instance.stop()
+    instance.start()
+    is_idle(instance, 65)
