@@ -96,8 +96,14 @@ def test_a_page_may_show_a_problem_to_people(app, client):
     assert client.get("/api/nothing", headers={"Accept": "text/html"}).json()["status"] == 404
 
 
+def ours() -> list[type[LonghouseError]]:
+    """The errors that the server can raise; the command line has some of its own."""
+    found = [error for error in problems.kinds_of_errors() if error.__module__.startswith("longhouse")]
+    return [error for error in found if not error.__module__.startswith("longhouse.cli")]
+
+
 def test_every_kind_has_a_status_and_every_code_a_page(anonymous):
-    for error in problems.kinds_of_errors():
+    for error in ours():
         assert error.kind in problems.KINDS, error
         assert anonymous.get(f"/problems/{problems.slug(error.code)}").status_code == 200, error.code
 
@@ -111,8 +117,7 @@ def test_the_docs_name_every_code():
     import longhouse.app  # noqa: F401  # with everything it imports
 
     text = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
-    ours = {e.code for e in problems.kinds_of_errors() if e.__module__.startswith("longhouse")}
-    assert {code for code in ours if f"`{code}`" not in text} == set()
+    assert {error.code for error in ours() if f"`{error.code}`" not in text} == set()
 
 
 # --- health ---------------------------------------------------------------------------------------------------------

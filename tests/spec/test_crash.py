@@ -36,6 +36,16 @@ def owner_of(instance: Instance) -> str:
         connection.close()
 
 
+def rescued(instance: Instance) -> list[float]:
+    """When the interrupted attempts were ended, seconds since the epoch."""
+    connection = sqlite3.connect(f"file:{instance.data}/longhouse.db?mode=ro", uri=True)
+    try:
+        rows = connection.execute("SELECT finished_at FROM attempts WHERE reason = 'interrupted'").fetchall()
+    finally:
+        connection.close()
+    return [row[0] / 1000 for row in rows]
+
+
 def ten_running(instance: Instance) -> tuple[list[int], list[str]]:
     """Ids of ten runs that are in the middle of it, and what they have noted."""
     notes = instance.data.with_name("notes")
@@ -53,9 +63,8 @@ def test_kill_9_with_ten_running_jobs(tmp_path):
         owner = owner_of(instance)
         assert len(processes_with(f"={owner}/")) >= 20, "ten jobs and ten processes that they detached"
         instance.kill()
-        began = time.monotonic()
+        began = time.time()
         instance.start()
-        recovered = time.monotonic() - began
         assert processes_with(f"={owner}/") == [], "nothing of the old attempts lives"
         runs = [instance.ended(run_id) for run_id in ids]
         assert [run["state"] for run in runs] == ["succeeded"] * 10
@@ -66,7 +75,7 @@ def test_kill_9_with_ten_running_jobs(tmp_path):
             ]
         notes = (tmp_path / "notes").read_text().splitlines()
         assert len(notes) == len(set(notes)) == 20, "each attempt began once"
-        assert recovered <= 10
+        assert max(rescued(instance)) - began <= 10
     finally:
         instance.kill()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,11 +25,11 @@ MANIFEST = """
 
 
 class Tree:
-    def __init__(self, root: Path, launcher: LocalLauncher, copy: Path) -> None:
+    def __init__(self, root: Path, launcher: LocalLauncher, copy: Path, work: Path) -> None:
         self.root = root
         self.launcher = launcher
         self.copy = copy
-        self.work = root.parent / "work"
+        self.work = work
         self.artifacts = root.parent / "artifacts"
         for each in (root, self.work, self.artifacts):
             each.mkdir()
@@ -84,8 +85,10 @@ def sdk_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tree(tmp_path: Path, launcher: LocalLauncher, sdk_copy: Path) -> Tree:
-    return Tree(tmp_path / "tree", launcher, sdk_copy)
+def tree(tmp_path: Path, launcher: LocalLauncher, sdk_copy: Path) -> Iterator[Tree]:
+    # the address of a Unix socket, in a folder of the job's, has 108 bytes at most
+    with tempfile.TemporaryDirectory(prefix="w") as short:
+        yield Tree(tmp_path / "tree", launcher, sdk_copy, Path(short) / "work")
 
 
 @pytest.fixture
