@@ -44,6 +44,12 @@ bench: dev
 fixtures-export: setup
 	@$(BIN)/growth fixtures export
 
+openapi: dev
+	@$(BIN)/python -m longhouse.api > docs/openapi.json
+
+screenshots: dev
+	@$(BIN)/python -m tests.browser docs/screenshots
+
 contracts-compat: setup
 	@$(BIN)/jobforge compat
 
