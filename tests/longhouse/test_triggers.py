@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longhouse.clock import millis, moment
@@ -126,6 +126,36 @@ def test_latest_and_count_agree_with_walking(text: str, zone: str, low: int, spa
         due = trigger.after(due)
     assert trigger.latest(low, high) == (walked[-1] if walked else None)
     assert trigger.count(low, high) == len(walked)
+
+
+@given(
+    text=st.sampled_from(
+        [
+            "0 0 * * *",
+            "*/7 * * * *",
+            "30 2 * * 1-5",
+            "0,30 1-3 * * *",
+            "0 0 L * *",
+            "15 */6 1,15 * 5",
+            "0 3 * 3,10 0#2",
+            "30 0 12 * * *",
+        ]
+    ),
+    zone=st.sampled_from(
+        ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo", "Asia/Kathmandu"]
+    ),
+    low=st.integers(1_700_000_000_000, 1_800_000_000_000),
+    span=st.integers(0, 40 * 86_400_000),
+)
+@settings(max_examples=60)
+def test_a_long_count_is_that_of_walking(text: str, zone: str, low: int, span: int):
+    trigger = Cron(text, zone)
+    assert trigger.count(low, low + span) == trigger._walked(low, low + span)
+
+
+def test_a_lost_day_is_counted_as_it_is_walked():
+    trigger, low, high = Cron("30 10 * * *", "Pacific/Apia"), at("2011-12-20T00:00"), at("2012-01-05T00:00")
+    assert trigger.count(low, high) == trigger._walked(low, high)
 
 
 def job(**settings: object) -> JobDescription:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
+from itertools import takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -29,6 +30,8 @@ MAX_LENGTH = 400
 """Characters. The longest sensible text lists all minutes; a longer one only costs time to refuse."""
 
 PROBE = datetime(2024, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+HOUR_MS = 3_600_000
 
 
 class BadCron(ValueError):
@@ -77,6 +80,21 @@ def _fires(fields: list[str]) -> bool:
     return True
 
 
+def _up_to(fields: CronSim, ms: int) -> int:
+    """How many of a matching day's firings are no more than `ms` after its midnight."""
+    if ms < 0:
+        return 0
+    hour, minute, second = ms // HOUR_MS, ms // 60_000 % 60, ms // 1000 % 60
+    a_minute = len(fields.seconds)
+    an_hour = a_minute * len(fields.minutes)
+    count = sum(1 for each in fields.hours if each < hour) * an_hour
+    if hour in fields.hours:
+        count += sum(1 for each in fields.minutes if each < minute) * a_minute
+        if minute in fields.minutes:
+            count += sum(1 for each in fields.seconds if each <= second)
+    return count
+
+
 @dataclass(frozen=True)
 class Cron:
     text: str
@@ -111,13 +129,36 @@ class Cron:
             window *= 4
 
     def count(self, low: int, high: int) -> int:
-        """How many due times lie in (low, high]."""
-        count = 0
-        for due in self._walk(low):
-            if due > high:
-                break
-            count += 1
+        """How many due times lie in (low, high].
+
+        By multiplication for the days on and around which no clock changes, else by walking: months of downtime of a
+        minute-job take milliseconds.
+        """
+        if high - low < 2 * HOUR_MS:
+            return self._walked(low, high)
+        fields, count = CronSim(self._text, PROBE), 0
+        day = moment(low).astimezone(self._zone).date()
+        while (start := self._midnight(day)) <= high:
+            end = self._midnight(day + DAY)
+            first, last = max(low + 1, start), min(high, end - 1)
+            if self._even(day):
+                if day.month in fields.months and fields.match_day(day):
+                    count += _up_to(fields, last - start) - _up_to(fields, first - start - 1)
+            else:
+                count += self._walked(first - 1, last)
+            day += DAY
         return count
+
+    def _walked(self, low: int, high: int) -> int:
+        return sum(1 for _ in takewhile(lambda due: due <= high, self._walk(low)))
+
+    def _midnight(self, day: date) -> int:
+        return millis(datetime.combine(day, time(), self._zone).astimezone(UTC))
+
+    def _even(self, day: date) -> bool:
+        """The clocks change neither on this day nor on the one before, from which a firing may be moved here."""
+        offsets = {datetime.combine(day + n * DAY, time(), self._zone).utcoffset() for n in (-1, 0, 1)}
+        return len(offsets) == 1
 
     def _walk(self, ms: int) -> Iterator[int]:
         previous = ms
