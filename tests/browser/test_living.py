@@ -16,10 +16,12 @@ pytestmark = pytest.mark.browser
 MANIFEST = """from zerg.jobs import JobConfig, job_registry
 from jobs.counting import run as counting
 from jobs.failing import run as failing
+from jobs.flood import run as flood
 from jobs.hello import run as hello
 
 job_registry.register(JobConfig(id="hello", func=hello))
 job_registry.register(JobConfig(id="counting", func=counting, description="Counts aloud."))
+job_registry.register(JobConfig(id="flood", func=flood))
 job_registry.register(JobConfig(id="failing", func=failing, max_attempts=2, retry_delay_seconds=1))
 """
 COUNTING = """import time
@@ -30,10 +32,15 @@ def run(ctx, until: int = 3000):
         print(f"\\x1b[32mnumber\\x1b[0m {number}", flush=True)
         time.sleep(0.02)
 """
+FLOOD = """def run():
+    for number in range(30000):
+        print(f"line {number} of a job that talks too much")
+"""
 FAILING = """def run():
     print("about to fail")
     raise RuntimeError("out of coffee")
 """
+AT_END = "(log) => log.scrollHeight - log.scrollTop - log.clientHeight < 40"
 
 
 class Home:
@@ -57,6 +64,7 @@ def home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with served(data) as link:
         tree = data / "jobs"
         (tree / "jobs" / "counting.py").write_text(COUNTING)
+        (tree / "jobs" / "flood.py").write_text(FLOOD)
         (tree / "jobs" / "failing.py").write_text(FAILING)
         (tree / "manifest.py").write_text(MANIFEST)
         page = signed_in(browser, link)
@@ -92,8 +100,7 @@ def test_the_log_follows_the_end_until_the_reader_scrolls_and_cancel_ends_it(hom
     home.run("counting")
     expect(page.locator("#L120")).to_be_visible(timeout=15_000)
     expect(page.locator("#follow")).to_have_attribute("aria-pressed", "true")
-    at_end = "(log) => log.scrollHeight - log.scrollTop - log.clientHeight < 40"
-    assert page.locator("#log").evaluate(at_end)
+    assert page.locator("#log").evaluate(AT_END)
     page.locator("#log").evaluate("(log) => { log.scrollTop = 0; }")
     expect(page.locator("#follow")).to_have_attribute("aria-pressed", "false")
     expect(page.locator("#L200")).to_be_attached(timeout=15_000)
@@ -105,6 +112,18 @@ def test_the_log_follows_the_end_until_the_reader_scrolls_and_cancel_ends_it(hom
     expect(page.locator("#toasts")).to_contain_text("was asked to stop")
     home.expect_state("Cancelled")
     expect(page.get_by_role("button", name="Rerun same code")).to_be_visible()
+
+
+def test_a_flood_of_lines_ends_at_its_last_one(home: Home) -> None:
+    home.run("flood")
+    home.expect_state("Succeeded")
+    expect(home.page.locator("#L30000")).to_be_attached(timeout=15_000)
+    wait_until(lambda: home.page.locator("#log").evaluate(AT_END))
+    assert home.page.locator("#log .l").count() <= 4_000
+    home.page.locator("#log").evaluate("(log) => { log.scrollTop = 0; }")
+    first = home.page.locator("#log .l").first.get_attribute("id") or ""
+    home.page.get_by_role("link", name="Load earlier lines").click()
+    expect(home.page.locator(f"#L{int(first[1:]) - 1}")).to_be_attached()
 
 
 def test_disable_is_at_once_and_is_committed(home: Home) -> None:
@@ -150,7 +169,7 @@ def test_a_broken_manifest_is_said_and_a_mended_one_forgotten(home: Home) -> Non
     page.goto("/runs")
     (home.tree / "manifest.py").write_text(MANIFEST + "import =\n")
     banner = page.get_by_role("region", name="The manifest cannot be read")
-    expect(banner).to_contain_text(re.compile(r"manifest\.py:9"), timeout=10_000)
+    expect(banner).to_contain_text(re.compile(r"manifest\.py:11"), timeout=10_000)
     (home.tree / "manifest.py").write_text(MANIFEST)
     expect(banner).to_have_count(0, timeout=10_000)
 
@@ -189,7 +208,7 @@ def test_everything_works_from_the_keyboard(home: Home) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
-    for _ in range(12):
+    for _ in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.getAttribute('aria-label')") == "Run now: hello":
             break

@@ -72,9 +72,18 @@ def test_a_running_job_is_followed_without_a_gap_or_a_doubled_line(tmp_path: Pat
     assert log.since(path, more.next, more.style, growing=False).next == 4
 
 
+def test_asking_again_at_the_end_stays_there(tmp_path: Path) -> None:
+    path = captured(tmp_path / "1.log", (Stream.OUT, b"one\n\x1b[31mtwo\n"))
+    end = log.tail(path, growing=False)
+    again = log.since(path, end.next, end.style, growing=False)
+    assert (again.html, again.first, again.next, again.style) == ("", 3, 3, end.style)
+    assert numbers(log.around(path, 999, growing=False)) == [1, 2]
+
+
 def test_a_reader_far_behind_is_taken_to_the_end(tmp_path: Path) -> None:
     path = captured(tmp_path / "1.log", (Stream.OUT, b"x\n" * 20_000), seal=False)
-    window = log.since(path, 5, "", growing=True)
+    window = log.since(path, 5, "", growing=True, jump=True)
+    assert numbers(log.since(path, 5, "", growing=True))[0] == 5, "unless he reads there"
     assert window.from_end and window.first > 5
 
 

@@ -18,8 +18,10 @@ LINES = 2_000
 TEXT_BYTES = 320 * 1024
 HTML_BYTES = 760 * 1024
 """A window's lines beyond this are left for the next one; with one more line of 64 KiB it stays under 1 MiB."""
-BEHIND = 4_000
-"""A reader this many lines behind a running job is taken to its end."""
+NEWS = 1_000
+"""Lines that a reader who follows gets at once."""
+BEHIND = 3_000
+"""A reader who follows and is this many lines behind is taken to the end."""
 
 CONTROL_RUN = re.compile(f"(?:{CONTROL.pattern})+")
 KEY = re.compile(r"(-|\d{1,2})\.(-|\d{1,2})\.((?:[a-z]{2})*)")
@@ -44,6 +46,9 @@ class Window:
     more_after: bool = False
     total: int = 0
     follows: bool = False
+    """More may come, and it is to be shown as it comes."""
+    over: bool = False
+    """The attempt has ended, and this window reaches its end."""
     from_end: bool = False
     position: int = 0
     """Where in the output `next` is, or a little before."""
@@ -56,16 +61,22 @@ def tail(path: Path | None, *, growing: bool) -> Window:
 
 
 def around(path: Path | None, line: int, *, growing: bool) -> Window:
-    """A window with `line` in it, some before it."""
-    return _window(_read(path, from_line=max(1, line - 200)), growing=growing, keep_start=True)
-
-
-def since(path: Path | None, line: int, style: str, *, growing: bool) -> Window:
-    """From `line` on, with the colours of where the reader stopped; the end, if that is far away."""
-    found = _read(path, from_line=line)
-    if found.total - line > BEHIND and growing:
+    """A window with `line` in it, some before it; the end, if there is no such line."""
+    found = _read(path, from_line=max(1, line - 200))
+    if line > found.total:
         return tail(path, growing=growing)
-    return _window(found, growing=growing, style=style, keep_start=True)
+    return _window(found, growing=growing, keep_start=True)
+
+
+def since(path: Path | None, line: int, style: str, *, growing: bool, jump: bool = False) -> Window:
+    """From `line` on, with the colours of where the reader stopped. `jump`: the end instead, if that is far away."""
+    found = _read(path, from_line=line)
+    if jump and found.total - line > BEHIND:
+        return tail(path, growing=growing)
+    window = _window(found, growing=growing, style=style, keep_start=True, most=NEWS)
+    if not window.html:
+        window.first, window.next, window.style = line, line, style
+    return window
 
 
 def before(path: Path | None, line: int) -> Window:
@@ -95,11 +106,13 @@ def _read(path: Path | None, *, from_line: int = 1, from_end: int | None = None)
     return Page([], False, False, 0, 0)
 
 
-def _window(page: Page, *, growing: bool, style: str = "", from_end: bool = False, keep_start: bool = False) -> Window:
+def _window(
+    page: Page, *, growing: bool, style: str = "", from_end: bool = False, keep_start: bool = False, most: int = LINES
+) -> Window:
     ansi = {stream: Ansi() for stream in Stream}
     ansi[Stream.OUT].style = style_of(style)
     rows: list[tuple[Line, Markup, Style]] = []
-    for each in page.lines[:LINES] if keep_start else page.lines[-LINES:]:
+    for each in page.lines[:most] if keep_start else page.lines[-most:]:
         at_start = ansi[Stream.OUT].style
         rows.append((each, line_html(each, ansi[each.stream]), at_start))
     kept = _fitting(rows, keep_start=keep_start)

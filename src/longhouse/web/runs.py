@@ -104,6 +104,7 @@ def log_part(
     since: LineNumber = None,
     before: LineNumber = None,
     style: Annotated[str, Query(max_length=40)] = "",
+    jump: bool = False,
 ) -> Response:
     """More of the output: what came since a line, or what stands before one."""
     found = queue.details(house, run_id)
@@ -112,7 +113,7 @@ def log_part(
     if before is not None:
         window = log.before(path, before)
     elif since is not None:
-        window = log.since(path, since, style, growing=growing)
+        window = log.since(path, since, style, growing=growing, jump=jump)
     else:
         window = log.tail(path, growing=growing)
     _placed(window, found, row, path)
@@ -195,6 +196,7 @@ def _growing(row: Row | None) -> bool:
 def _placed(window: log.Window, found: Details, row: Row | None, path: Path | None) -> None:
     window.attempt = row["attempt"] if row else 0
     window.follows = found.run.state in ACTIVE and _growing(row) and not window.more_after
+    window.over = not _growing(row) and not window.more_after
     window.position = log.end_of(path)
     if row is not None and window.total:
         window.download = f"/api/runs/{found.run.id}/logs?format=raw&attempt={window.attempt}"

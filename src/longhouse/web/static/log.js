@@ -1,6 +1,6 @@
 // The output of a run: follows its end until the reader scrolls away, loads earlier lines on demand.
 
-const MOST_LINES = 6000;
+const MOST_LINES = 4000;
 const FETCH_MS = 120;
 
 let log, fetching = false, again = false, stuck = true, lastTop = 0, timer = 0, lastFetch = 0;
@@ -17,8 +17,13 @@ function bind() {
   const wrapped = sessionStorage.getItem("wrap") ?? String(innerWidth < 720);
   setWrap(wrapped === "true");
   wrap.onclick = () => setWrap(!log.classList.contains("wrap"));
-  follow.onclick = () => { stuck = !stuck; stick(); };
-  log.onscroll = () => { stuck = atEnd(); follow.setAttribute("aria-pressed", stuck); };
+  follow.onclick = () => { stuck = !stuck; stick(); more(); };
+  log.onscroll = () => {
+    const resumed = !stuck && atEnd();
+    stuck = atEnd();
+    follow.setAttribute("aria-pressed", stuck);
+    if (resumed && log.dataset.over !== "true") more();
+  };
   log.onclick = (event) => {
     if (event.target.id !== "earlier") return;
     event.preventDefault();
@@ -58,6 +63,7 @@ async function part(query) {
 }
 
 function more() {
+  if (!stuck && lines().length > MOST_LINES) return;  // the reader reads; it goes on when he is at the end again
   if (fetching) { again = true; return; }
   timer ||= setTimeout(fetchMore, Math.max(0, FETCH_MS - (performance.now() - lastFetch)));
 }
@@ -68,7 +74,7 @@ async function fetchMore() {
   lastFetch = performance.now();
   try {
     const place = log;
-    const found = await part(`since=${log.dataset.next}&style=${encodeURIComponent(log.dataset.style)}`);
+    const found = await part(`since=${log.dataset.next}&jump=${stuck}&style=${encodeURIComponent(log.dataset.style)}`);
     if (found && place === log) take(found);
   } finally {
     fetching = false;
@@ -94,7 +100,8 @@ function take(found) {
     log.dataset.style = found.dataset.style;
   }
   if (found.dataset.more === "true") again = true;
-  if (found.dataset.liveLog === "false") end();
+  log.dataset.over = found.dataset.over;
+  if (found.dataset.over === "true") end();
   if (stuck) trim();
   if (jumped) setFirst();
   stick();
