@@ -54,15 +54,15 @@ def settle(house: House, *, tree: bool = True) -> None:
     with house.repo_lock:
         git = bootstrap.opened(house.paths)
         try:
-            blocked = commits.state(git).blocked
-            if blocked is None:
+            state = commits.state(git)
+            if state.blocked is None:
                 with suppress(ManifestBroken):  # a jobs.toml that cannot be read is committed too, and said by the load
                     _write_overrides(house, git)
                     if tree:
                         _drop_stale_overrides(house)
-                if tree:
+                if tree and not state.clean:  # git writes its lock file even when there is nothing to add
                     _commit(house, git)
-            _note(house, blocked)
+            _note(house, state.blocked)
         except LonghouseError as error:
             _note(house, error.message)
         load_head(house, git)
@@ -101,7 +101,7 @@ def _write_overrides(house: House, git: Git) -> None:
     """Pending enables and disables become one commit of jobs.toml alone; they stay pending while it cannot be read."""
     with house.db.read() as db:
         pending = rows.overrides(db)
-        known = {job.id: job.spec.enabled for job in rows.all_jobs(db)}
+        known = {job.id: job.spec.enabled for job in rows.all_jobs(db)} if pending else {}
     if not pending:
         return
     wanted = {row["job_id"]: jobs_toml.setting(known.get(row["job_id"]), bool(row["enabled"])) for row in pending}

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from longhouse import loading
+from longhouse.house import House
+from longhouse.repo import bootstrap
 from tests.instance import STARTER, Instance, processes_with
 
 JOBS = 1000
@@ -24,13 +27,18 @@ def many_jobs(count: int) -> str:
 
 
 def written(instance: Instance) -> dict[str, object]:
-    """What its processes have written, as the kernel counts it, and every file of its data directory."""
-    files = {}
-    for folder, _, names in os.walk(instance.data):
-        for name in names:
-            info = os.lstat(os.path.join(folder, name))
-            files[os.path.join(folder, name)] = (info.st_mtime_ns, info.st_size, info.st_ino)
-    return {"bytes": {pid: written_bytes(pid) for pid in processes_with(str(instance.data))}, **files}
+    """What its processes have written, as the kernel counts it, and how every file of its data directory stands."""
+    return {"bytes": {pid: written_bytes(pid) for pid in processes_with(str(instance.data))}, **files_of(instance.data)}
+
+
+def files_of(data: Path) -> dict[str, object]:
+    """Folders too: one that had a file for a moment has changed."""
+    files: dict[str, object] = {}
+    for folder, _, names in os.walk(data):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            info = os.lstat(path)
+            files[path] = (info.st_mtime_ns, info.st_size, info.st_ino)
+    return files
 
 
 def written_bytes(pid: int) -> int:
@@ -73,6 +81,21 @@ def test_an_idle_instance_with_a_thousand_jobs_writes_nothing(instance: Instance
     instance.ended(instance.run("job-0")["id"])
     seen = differences(before, written(instance))
     assert "bytes" in seen and str(instance.data / "longhouse.db-wal") in seen, "the control: a run is written"
+
+
+def test_a_look_at_an_unchanged_tree_writes_nothing(house: House):
+    """As it happens twice a minute."""
+    for folder in (house.paths.work, house.paths.cache):
+        folder.mkdir(exist_ok=True)
+    bootstrap.ensure(house.paths, known_commits=False)
+    loading.settle(house)
+    before = files_of(house.paths.data)
+    loading.settle(house)
+    assert not differences(before, files_of(house.paths.data))
+    (house.paths.tree / "notes.txt").write_text("something new\n")
+    before = files_of(house.paths.data)
+    loading.settle(house)
+    assert str(house.paths.git_dir) in differences(before, files_of(house.paths.data)), "the control: it is committed"
 
 
 @pytest.mark.soak
