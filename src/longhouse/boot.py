@@ -73,10 +73,10 @@ def open_house(
     `installer` is the environment of uv, `source_builds` whether it may build packages from source.
     """
     feed, launcher = Feed(), LocalLauncher()
-    first = not paths.database.exists()
+    # The keyring before the database: a first start that is killed between them can be made again.
+    keys = open_keys(paths.keyring, may_create=not paths.database.exists())
     db = Database(paths.database, committed=feed.committed)
     db.migrate(paths.data / "backups")
-    keys = open_keys(paths.keyring, may_create=first)
     return House(
         paths=paths,
         db=db,

@@ -144,18 +144,20 @@ def rerun(house: House, run_id: int, by: By, *, same_commit: bool) -> Run:
         else:
             pinned = _get(db, old.job_id)
             params = checked_params(pinned.spec, old.params, text=False)
-        if old.trigger != "trial":
+        trial = same_commit and old.trigger == "trial"
+        if not trial:
             _refuse_overlap(db, job)
         new = queue.enqueue(
             house,
             db,
             pinned,
-            trigger="rerun",
+            trigger="trial" if trial else "rerun",
             by=by,
             due=old.due,
             params=params,
             pinned=same_commit,
             rerun_of=run_id,
+            max_attempts=1 if trial else None,
         )
         return _run(db, new)
 

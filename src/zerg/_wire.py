@@ -227,6 +227,8 @@ def decode(line: bytes) -> Any:
     """The message in `line`. Raises BadMessage."""
     try:
         fields = loads(line.decode())
+        if b"\\ud" in line or b"\\uD" in line:
+            fields = _sound(fields)
         cls = MESSAGES[fields.pop("is")]
         if cls is ManifestRead:
             return ManifestRead(jobs=tuple(job_description(job) for job in fields["jobs"]))
@@ -239,6 +241,17 @@ def decode(line: bytes) -> Any:
         return cls(**fields)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadMessage(f"not a message: {error}") from error
+
+
+def _sound(value: Any) -> Any:
+    """`value` with U+FFFD for every half of a surrogate pair: no database, answer or file takes those."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_sound(each) for each in value]
+    if isinstance(value, dict):
+        return {_sound(key): _sound(each) for key, each in value.items()}
+    return value
 
 
 def parameter(fields: dict[str, Any]) -> Parameter:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from longhouse import audit, queue
+from longhouse import jobs as job_verbs
 from longhouse.errors import Conflict, NotFound
 from longhouse.house import By, House
 from longhouse.queue import Ending
@@ -218,3 +220,18 @@ def test_a_changed_audit_row_is_found(house: House):
     with house.db.write() as db:
         db.execute("UPDATE audit SET actor = 'somebody' WHERE seq = 3").fetchall()
     assert audit.verify(house) == 3
+
+
+def test_a_trial_holds_nothing_up_and_stays_one_when_it_is_run_again(house: House):
+    job = registered(house, overlap="skip")
+    trial = replace(job, spec=job.spec.replace(overlap="allow"), commit_sha="tree")
+    with house.db.write() as db:
+        first = queue.enqueue(house, db, trial, trigger="trial", by=ME, pinned=True, max_attempts=1)
+    assert claimed(house) == first
+    real = enqueued(house, job)
+    assert claimed(house) == real, "beside the trial"
+    queue.finish(house, first, 1, DONE)
+    again = job_verbs.rerun(house, first, ME, same_commit=True)
+    assert (again.trigger, again.max_attempts, again.commit_sha) == ("trial", 1, "tree")
+    with pytest.raises(Conflict, match="overlap"):
+        job_verbs.rerun(house, first, ME, same_commit=False)

@@ -32,6 +32,10 @@ def kills_parent():
 def invalid_utf8(): os.write(1, b"ok \xff\xfe\x00 end\n")
 def loops():
     while True: pass
+def closes_all():
+    os.closerange(0, 64)
+    time.sleep(600)
+def half_a_character(): raise ValueError("bad \udc80 name")
 def deaf():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True: time.sleep(1)
@@ -56,6 +60,7 @@ def a_gigabyte():
 """
 SETTINGS = {
     "loops": "timeout_seconds=1, max_attempts=1",
+    "closes_all": "timeout_seconds=1, max_attempts=1",
     "deaf": "timeout_seconds=1, max_attempts=1",
     "memory": "memory_mb=200, max_attempts=1",
     "retry": "max_attempts=2",
@@ -84,6 +89,8 @@ EXPECTED = [
     ("kills-parent", "failed", "interrupted", None, None, "killed"),
     ("invalid-utf8", "succeeded", None, 0, None, ""),
     ("loops", "failed", "timed_out", None, None, "Timed out after 1 s"),
+    ("closes-all", "failed", "timed_out", None, None, "Timed out after 1 s"),
+    ("half-a-character", "failed", "exception", None, None, "bad \ufffd name"),
     ("deaf", "failed", "timed_out", None, 9, "did not end within"),
     ("detaches", "succeeded", None, 0, None, ""),
     ("memory", "failed", "oom", None, None, ""),

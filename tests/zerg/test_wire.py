@@ -144,3 +144,9 @@ def test_the_sdk_imports_nothing_slow() -> None:
     modules = set(got.stdout.split())
     assert "zerg.context" in modules
     assert not modules & {"re", "json", "typing", "dataclasses", "inspect", "enum", "asyncio", "pathlib", "datetime"}
+
+
+def test_half_a_surrogate_pair_is_replaced_wherever_it_is() -> None:
+    said = Finished(outcome="failed", message="bad \udc80 \ud83d\ude00", result={"k\ud800": ["\udc80", "é", 1]})
+    came = decode(encode(said).rstrip(b"\n"))
+    assert (came.message, came.result) == ("bad \ufffd \U0001f600", {"k\ufffd": ["\ufffd", "é", 1]})

@@ -17,6 +17,9 @@ from longhouse.repo.watch import Watch
 
 log = Log("longhouse.engine")
 
+RECORD_SECONDS = 1.0
+"""For attempts that outlasted the grace: their processes are gone then, and their ends are still to be recorded."""
+
 
 class Engine:
     """`scheduled=False` leaves out what fires jobs by itself: only for tests that tick by hand."""
@@ -90,6 +93,7 @@ class Engine:
         if self._stopper is not None:
             self._stopper.join()
         self._house.launcher.close()
+        self.runner.stop(RECORD_SECONDS)
 
 
 def report(loop: str, error: Exception) -> None:

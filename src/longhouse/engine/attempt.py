@@ -17,7 +17,7 @@ from longhouse.engine import verdict
 from longhouse.engine.capture import Capture
 from longhouse.engine.notes import Notes
 from longhouse.engine.verdict import Stop
-from longhouse.errors import LonghouseError
+from longhouse.errors import Invalid, LonghouseError, StorageFull, Unavailable
 from longhouse.house import House
 from longhouse.launch.conversation import Inbox
 from longhouse.launch.local import Child, Exit
@@ -34,6 +34,7 @@ SETTLE_SECONDS = 0.2
 """How long the beginning of a line waits for its end."""
 TELL_SECONDS = 0.05
 """Readers of a live log are woken at most this often."""
+RECORD_AGAIN_SECONDS = 1.0
 OVERDUE_SECONDS = 3.0
 """After the grace: then whoever watches over the processes is killed as well."""
 DRAIN_SECONDS = 2.0
@@ -74,14 +75,27 @@ class Attempt:
             capture = Capture(path, self.house.clock.monotonic(), self.house.clock)
             try:
                 ending = self._guarded(capture)
-                if ending.state is not RunState.SUCCEEDED and ending.message:
-                    capture.system(ending.message)
+                with contextlib.suppress(OSError):  # on a full disk the end counts, not its last words
+                    if ending.state is not RunState.SUCCEEDED and ending.message:
+                        capture.system(ending.message)
+                    capture.seal()
             finally:
-                capture.seal()
-            queue.finish(self.house, run.id, self.claimed.attempt, ending)
+                capture.close()
+            self._record(ending)
         finally:
             self.house.feed.publish(f"log:{run.id}")
             self.ended(run.id)
+
+    def _record(self, ending: Ending) -> None:
+        """Until it is written: an end that got lost would have the job run again."""
+        while True:
+            try:
+                queue.finish(self.house, self.claimed.run.id, self.claimed.attempt, ending)
+            except (StorageFull, Unavailable):
+                if self.house.feed.closing.wait(RECORD_AGAIN_SECONDS):
+                    raise
+            else:
+                return
 
     def _guarded(self, capture: Capture) -> Ending:
         """Whatever goes wrong around the job becomes this attempt's ending, with its sentence."""
@@ -119,6 +133,10 @@ class Attempt:
             state=notes.state(),
             artifacts=str(artifacts),
         )
+        try:
+            asked = encode(request)
+        except ValueError as error:
+            raise Invalid(f"its parameters and its state do not go over: {error}") from error
         child = self.house.launcher.start(
             python_spec(
                 interpreter,
@@ -144,7 +162,11 @@ class Attempt:
                 if self._stop is not None:
                     child.stop(self.house.grace_seconds)
             try:
-                final, end = self._attend(child, encode(request), capture, notes)
+                final, end = self._attend(child, asked, capture, notes)
+            except BaseException:
+                child.kill()
+                child.read_exit()  # nothing of it is left when the run is tried again
+                raise
             finally:
                 with self._lock:
                     self._child = None
@@ -168,7 +190,7 @@ class Attempt:
         final: Finished | None = None
         end: Exit | None = None
         told, fresh = began, False
-        while sources:
+        while sources or end is None:  # a job may close all it got from us, and go on
             now = clock.monotonic()
             if end is None and now >= deadline:
                 self.stop(Stop.TIMED_OUT)

@@ -25,6 +25,7 @@ class Runner:
     def step(self) -> float | None:
         """Start what may start. Seconds until a waiting run becomes due; every commit rings the bell before that."""
         self._stop_cancelled()
+        looked = self._house.clock.now()  # before claiming: what becomes due while we claim is not slept over
         while not self._stopping and len(self._live) < self._slots:
             claimed = queue.claim(self._house)
             if claimed is None:
@@ -33,12 +34,15 @@ class Runner:
             with self._lock:
                 self._live[claimed.run.id] = attempt
                 stopping = self._stopping
-            attempt.start()
+            try:
+                attempt.start()
+            except RuntimeError:  # no more threads: the rescuer ends it, and the slot is free again
+                self._ended(claimed.run.id)
+                raise
             if stopping:
                 attempt.stop(Stop.SERVER)
-        now = self._house.clock.now()
         with self._house.db.read() as db:
-            at = runs.next_start(db, now)
+            at = runs.next_start(db, looked)
         return None if at is None else min(WAIT_SECONDS, max(0.0, (at - self._house.clock.now()) / 1000))
 
     def _stop_cancelled(self) -> None:

@@ -21,6 +21,7 @@ from longhouse.triggers import trigger_of
 BATCH = 200
 """Jobs settled in one transaction: small enough to let a request in between, large enough for one fsync to count."""
 WAKE_ANYWAY = timedelta(minutes=1)
+AGAIN_MS = 1_000
 WATCH_SECONDS = 1.0
 HANGS_SECONDS = 15.0
 JUMP_SECONDS = 1.0
@@ -61,10 +62,6 @@ class Plan:
         """The earliest planned due time, passed or not."""
         return self._heap[0][0] if self._heap else None
 
-    def next_after(self, now: int) -> int | None:
-        """The earliest planned due time later than `now`; what is due already is being settled."""
-        return min((due for due, _ in self._heap if due > now), default=None)
-
 
 class Scheduler:
     def __init__(self, house: House) -> None:
@@ -88,7 +85,7 @@ class Scheduler:
             self._plan.settled(self._settle(due, now))
         if self._timer is not None:
             self._timer.rearm()
-        return 0 if self._plan.due(now, 1) else None
+        return 0 if self._plan.due(self._house.clock.now(), 1) else None
 
     def catch_up(self) -> None:
         """At the start, before a changed manifest is loaded: what was due while we were away is settled by what was
@@ -113,8 +110,10 @@ class Scheduler:
         self._house.feed.plan.ring()
 
     def next_due(self) -> int | None:
-        """When the timer has to ring: the earliest due time that is still to come."""
-        return self._plan.next_after(self._house.clock.now())
+        """When the timer has to ring. What is due already is being settled, or became due since the last step looked:
+        then it rings again in a moment."""
+        first, now = self._plan.first(), self._house.clock.now()
+        return now + AGAIN_MS if first is not None and first <= now else first
 
     # --- the clock --------------------------------------------------------------------------------------------------
 

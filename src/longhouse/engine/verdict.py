@@ -75,7 +75,7 @@ def _said(final: Finished) -> Ending:
         }
     return Ending(
         state=OUTCOMES.get(final.outcome, RunState.FAILED),
-        reason=Reason(final.reason) if final.reason else None,
+        reason=Reason(final.reason) if final.reason in list(Reason) else None,
         message=final.message,
         result=final.result,
         error=error,

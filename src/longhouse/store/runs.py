@@ -154,7 +154,7 @@ SELECT r.id FROM runs AS r
  WHERE r.state IN ('queued', 'retrying') AND r.not_before <= :now AND r.cancel_requested_at IS NULL
    AND (r.overlap = 'allow' OR NOT EXISTS (
         SELECT 1 FROM runs AS o WHERE o.job_id = r.job_id AND o.state IN ('queued', 'retrying', 'running')
-           AND o.id <> r.id AND (o.state = 'running' OR o.id < r.id)))
+           AND o.id <> r.id AND o.trigger <> 'trial' AND (o.state = 'running' OR o.id < r.id)))
    AND (r.concurrency_group IS NULL OR r.concurrency_limit > (
         SELECT count(*) FROM runs AS g WHERE g.state = 'running' AND g.concurrency_group = r.concurrency_group))
  ORDER BY r.priority DESC, r.not_before, r.id LIMIT 1

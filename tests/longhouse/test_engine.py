@@ -1,0 +1,114 @@
+"""The loops between the queue and the processes: nothing due is slept over, no end is lost."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from longhouse import boot, queue
+from longhouse.engine.attempt import Attempt
+from longhouse.engine.runner import Runner
+from longhouse.engine.scheduler import Scheduler
+from longhouse.errors import StorageFull
+from longhouse.house import House
+from longhouse.paths import Paths
+from longhouse.queue import Ending
+from longhouse.runs.state import RunState
+from tests.conftest import START, HandClock
+from tests.longhouse.test_queue import enqueued, registered
+
+DONE = Ending(state=RunState.SUCCEEDED)
+
+
+class Passing(HandClock):
+    """Time that passes with every look at it."""
+
+    def now(self) -> int:
+        self.ms += 1
+        return self.ms
+
+
+@pytest.mark.parametrize("moment", range(12))
+def test_a_run_that_becomes_due_while_the_runner_looks_is_not_slept_over(house, monkeypatch, moment):
+    monkeypatch.setattr(Attempt, "start", lambda attempt: None)
+    run_id = enqueued(house, registered(house), not_before=START + moment)
+    runner = Runner(replace(house, clock=Passing()), 1)
+    wait = runner.step()
+    assert queue.get(house, run_id).state == "running" or wait is not None
+
+
+@pytest.mark.parametrize("moment", range(12))
+def test_a_due_time_that_passes_while_the_scheduler_looks_is_not_slept_over(house, moment):
+    registered(house, every=3600)
+    house.clock.ms = START + 3_600_000 - moment
+    scheduler = Scheduler(replace(house, clock=Passing(house.clock.ms)))
+    if scheduler.step() is None and not queue.list_runs(house)[0]:
+        rings = scheduler.next_due()
+        assert rings is not None
+        assert rings <= START + 3_600_000 + 2_000
+
+
+def test_a_run_without_a_thread_gives_its_slot_back(house: House, monkeypatch):
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    enqueued(house, registered(house))
+    runner = Runner(house, 1)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(RuntimeError):
+        runner.step()
+    assert runner.live() == frozenset(), "so that the rescuer ends the attempt"
+
+
+def test_an_end_that_the_disk_has_no_room_for_is_recorded_when_it_has(house: House, monkeypatch):
+    enqueued(house, registered(house, max_attempts=1))
+    claimed, finish, refusals = queue.claim(house), queue.finish, [StorageFull("full"), StorageFull("full")]
+    assert claimed is not None
+
+    def sometimes(*args):
+        if refusals:
+            raise refusals.pop()
+        return finish(*args)
+
+    monkeypatch.setattr(queue, "finish", sometimes)
+    monkeypatch.setattr("longhouse.engine.attempt.RECORD_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(Attempt, "_guarded", lambda attempt, capture: DONE)
+    Attempt(house, claimed, lambda run_id: None)._whole()
+    assert queue.get(house, claimed.run.id).state == "succeeded"
+
+
+def test_output_that_cannot_be_sealed_does_not_lose_the_end(house: House, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    enqueued(house, registered(house, max_attempts=1))
+    claimed = queue.claim(house)
+    assert claimed is not None
+    failed = Ending(state=RunState.FAILED, message="ValueError: no")
+    monkeypatch.setattr(Attempt, "_guarded", lambda attempt, capture: failed)
+    monkeypatch.setattr("longhouse.engine.capture.Appender.append", full)
+    Attempt(house, claimed, lambda run_id: None)._whole()
+    assert queue.get(house, claimed.run.id).message == "ValueError: no"
+
+
+@pytest.mark.parametrize("step", ["open_keys", "Database"])
+def test_a_first_start_that_is_killed_on_the_way_can_be_made_again(tmp_path: Path, monkeypatch, step):
+    paths = Paths(tmp_path / "data")
+    boot.make_data_dir(paths)
+    settings = {"grace_seconds": 1.0, "installer": {}, "source_builds": False}
+    whole = getattr(boot, step)
+
+    def killed_after(*args, **named):
+        whole(*args, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(boot, step, killed_after)
+        with pytest.raises(KeyboardInterrupt):
+            boot.open_house(paths, HandClock(), "UTC", **settings)
+    house = boot.open_house(paths, HandClock(), "UTC", **settings)
+    house.launcher.close()
+    house.db.close()
