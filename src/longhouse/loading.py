@@ -186,6 +186,8 @@ def load(house: House, git: Git, commit: str) -> ManifestBroken | None:
         overrides = jobs_toml.read_tree(tree)
         definitions, environments = describe(house, tree, busy)
     except ManifestBroken as error:
+        if house.feed.closing.is_set():
+            return error  # it is we who ended the reading
         # What an index or a network refused may be there the next time somebody looks; a mistake in a file will not.
         _failed(house, error, None if isinstance(error, NoEnvironment) else commit)
         _apply_overrides_alone(house, tree)

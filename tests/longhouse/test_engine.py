@@ -18,6 +18,7 @@ from longhouse.paths import Paths
 from longhouse.queue import Ending
 from longhouse.runs.state import RunState
 from tests.conftest import START, HandClock
+from tests.instance import Instance, until
 from tests.longhouse.test_queue import enqueued, registered
 
 DONE = Ending(state=RunState.SUCCEEDED)
@@ -112,3 +113,11 @@ def test_a_first_start_that_is_killed_on_the_way_can_be_made_again(tmp_path: Pat
     house = boot.open_house(paths, HandClock(), "UTC", **settings)
     house.launcher.close()
     house.db.close()
+
+
+def test_a_stop_does_not_wait_for_a_manifest_that_is_being_read(instance: Instance):
+    instance.start()
+    instance.write("manifest.py", "while True: pass\n")
+    until(lambda: not instance.get("/api/jobs")["manifest"]["ok"], what="the manifest is being read")
+    assert instance.stop() <= 4
+    assert "a step failed" not in instance.log

@@ -84,6 +84,8 @@ class Engine:
         self.runner.stop(self._house.grace_seconds + 1.5)
         for each in self._loops:
             each.stop()
+        self._house.launcher.close()  # also what a loop waits for: a manifest being read, packages being installed
+        self.runner.stop(RECORD_SECONDS)
         for each in self._loops:
             each.join()
 
@@ -92,8 +94,6 @@ class Engine:
         self.begin_stop()
         if self._stopper is not None:
             self._stopper.join()
-        self._house.launcher.close()
-        self.runner.stop(RECORD_SECONDS)
 
 
 def report(loop: str, error: Exception) -> None:
