@@ -63,12 +63,14 @@ def settle(
     a firing within the grace follows anyway), all (a run each for the last `max_catch_up`). What fires not was
     `missed_down` if it was due before `up_since` (when this process took over), else `missed_late`.
     """
+    due = trigger.after(cursor)
     edge = now - policy.grace_ms - 1
-    late = _late(
-        trigger, cursor, min(edge, now), policy, up_since, followed=trigger.latest(max(edge, cursor), now) is not None
-    )
+    late: list[Fire | Missed] = []
+    if due is not None and due <= edge:
+        followed = trigger.latest(max(edge, cursor), now) is not None
+        late = _late(trigger, cursor, edge, policy, up_since, followed=followed)
+        due = trigger.after(edge)
     on_time: list[Fire | Missed] = []
-    due = trigger.after(max(edge, cursor))
     while due is not None and due <= now:
         on_time.append(Fire(due, late=False))
         due = trigger.after(due)
