@@ -60,16 +60,20 @@ def settle_job(house: House, db: Connection, job: Job, now: int) -> int:
                 _enter(db, job, entry, run_id=None, now=now)
             continue
         # A catch-up of several is a queue of its own: its runs overlap with what was there before, not with each other.
-        run_id = _fire(house, db, job, entry, now) if (before if entry.late else overlap).admits() else None
+        known = firings.known(
+            db, job.id, entry.due
+        )  # the clock was set back, and then the cursor by a change of the job
+        admits = (before if entry.late else overlap).admits()
+        run_id = _fire(house, db, job, entry, now) if admits and not known else None
         for missed in waiting:
             _enter(db, job, missed if run_id else _uncaught(missed, house.up_since), run_id=run_id, now=now)
         waiting.clear()
-        if run_id is None:
-            skipped = Missed(entry.due, entry.due, 1, End.SKIPPED_OVERLAP)
-            _enter(db, job, skipped, run_id=None, now=now)
-        else:
+        if run_id is not None:
             created += 1
             overlap.active += 1
+        elif not known:
+            skipped = Missed(entry.due, entry.due, 1, End.SKIPPED_OVERLAP)
+            _enter(db, job, skipped, run_id=None, now=now)
     last = entries[-1]
     jobs.set_cursor(db, job.id, last.due if isinstance(last, Fire) else last.last)
     return created

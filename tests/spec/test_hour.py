@@ -22,7 +22,8 @@ import pytest
 from longhouse.engine import rescuer
 from longhouse.engine.scheduler import Scheduler
 from longhouse.feed import Feed
-from longhouse.house import House
+from longhouse.house import By, House
+from longhouse.jobs import set_enabled
 from longhouse.queue import Ending, claim, finish
 from longhouse.runs.state import RunState
 from longhouse.store import jobs
@@ -283,6 +284,29 @@ def test_random_hours(house: House, clock: HandClock, number: int):
     outages = random_outages(random.Random(seed))
     print(f"seed {seed}, outages {outages}")
     explained(house, clock, outages)
+
+
+def test_what_ran_does_not_run_again_when_the_clock_is_set_back_and_the_job_is_changed(house: House, clock: HandClock):
+    """A change starts the job's due times anew from what the clock says then."""
+    job = Minutely("side-by-side", overlap="allow")
+    with house.db.write() as db:
+        jobs.put(db, job_spec(job.id, **job.settings()), enabled=True, commit="c", environment="", now=START)
+    scheduler = Scheduler(house)
+
+    def minutes(count: int) -> None:
+        for _ in range(count):
+            clock.advance(60)
+            while scheduler.step() is not None:
+                pass
+
+    minutes(5)
+    clock.advance(-4 * 60)
+    for enabled in (False, True):
+        set_enabled(house, job.id, enabled, By("me", "cli"))
+    minutes(6)
+    found = Found.of(house, job.id)
+    assert list(found.minutes(START, MINUTE).items()) == [(minute * MINUTE, "ran") for minute in range(1, 8)]
+    assert len(found.runs) == 7
 
 
 def test_a_ledger_with_a_hole_or_a_wrong_count_is_seen(house: House, clock: HandClock):

@@ -29,6 +29,14 @@ def record(
     return run(db, RECORD, values) == 1
 
 
+def known(db: Connection, job_id: str, due: int) -> bool:
+    """Whether a row begins with this due time."""
+    return (
+        one(db, "SELECT 1 FROM firings WHERE job_id = :job_id AND due = :due", {"job_id": job_id, "due": due})
+        is not None
+    )
+
+
 def open_range(db: Connection, job_id: str, due: int, end: str, now: int) -> None:
     """From `due` on, all due times of the job end as `end`, until `close_range`."""
     run(
