@@ -219,9 +219,10 @@ def jobs_page(one: Instance) -> Figure:
     with closing(sqlite3.connect(one.data / "longhouse.db")) as db, db:
         db.execute(MANY_RUNS, {"count": HISTORY, "jobs": JOBS, "now": int(time.time() * 1000)})
     one.start()
-    times = [page(one, "/jobs")[1] for _ in range(100)]
+    page(one, "/jobs")  # templates are compiled once
+    slow = median(lambda: percentile([page(one, "/jobs")[1] for _ in range(100)], 0.95), 3)
     what = f"Jobs page with {JOBS:,} jobs and {HISTORY // 1_000_000} million runs in history, p95"
-    return Figure(what, percentile(times, 0.95) * 1000, "ms", 100)
+    return Figure(what, slow * 1000, "ms", 100)
 
 
 def page(one: Instance, path: str) -> tuple[int, float]:
