@@ -35,7 +35,8 @@ def overlap_of(db: Connection, job: Job) -> Overlap:
 
 
 def policy_of(spec: JobDescription) -> Policy:
-    return Policy(int(spec.misfire_grace_seconds * 1000), spec.catch_up, spec.max_catch_up)
+    """A grace below a second would call every firing late: that is how long a busy machine may take to look."""
+    return Policy(max(1000, int(spec.misfire_grace_seconds * 1000)), spec.catch_up, spec.max_catch_up)
 
 
 def settle_job(house: House, db: Connection, job: Job, now: int) -> int:

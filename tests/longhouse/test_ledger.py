@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from longhouse import jobs, ledger, queue
+from longhouse.engine.scheduler import Scheduler
 from longhouse.house import By, House
 from longhouse.queue import Ending
 from longhouse.runs.state import RunState
@@ -167,3 +168,21 @@ def test_an_idle_tick_writes_nothing(house: House, clock: HandClock):
     settle(house)
     with house.db.read() as db:
         assert db.execute("PRAGMA data_version").fetchall() == before
+
+
+def test_without_a_grace_a_firing_of_this_second_is_still_on_time(house: House, clock: HandClock):
+    minutely(house, misfire_grace_seconds=0, catch_up="skip")
+    clock.advance(60.4)
+    assert settle(house) == 1
+    clock.advance(120)
+    settle(house)
+    assert [entry[3] for entry in entries(house)] == ["ran", "missed_late", "skipped_overlap"]
+
+
+def test_a_schedule_that_has_gone_bad_stops_its_job_alone(house: House, clock: HandClock):
+    minutely(house)
+    registered(house, "lost", cron="* * * * *", timezone="Mars/Olympus")
+    scheduler = Scheduler(house)
+    clock.advance(60)
+    scheduler.step()
+    assert entries(house) == [(1, 1, 1, "ran")]

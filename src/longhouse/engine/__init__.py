@@ -70,7 +70,12 @@ class Engine:
     def _settle(self) -> None:
         rested = self._house.feed.tree_settled.is_set()
         self._house.feed.tree_settled.clear()
-        loading.settle(self._house, tree=rested)
+        try:
+            loading.settle(self._house, tree=rested)
+        except BaseException:
+            if rested:
+                self._house.feed.tree_settled.set()
+            raise
 
     def begin_stop(self) -> None:
         """Start nothing more and end what runs; returns at once. From any thread, more than once."""

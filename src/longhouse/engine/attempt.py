@@ -32,6 +32,8 @@ from zerg._wire import BadMessage, Finished, RunJob, encode
 READ_BYTES = 256 * 1024
 SETTLE_SECONDS = 0.2
 """How long the beginning of a line waits for its end."""
+LOOK_SECONDS = 2.0
+"""How often the times are looked at while nothing comes: a stop sets new ones."""
 TELL_SECONDS = 0.05
 """Readers of a live log are woken at most this often."""
 RECORD_AGAIN_SECONDS = 1.0
@@ -200,7 +202,8 @@ class Attempt:
             if end is not None and now >= deadline:
                 break  # somebody outside the tree holds the pipes
             until = min(
-                deadline if self._stop is None or end else self._kill_at, now + (SETTLE_SECONDS if fresh else 60)
+                deadline if self._stop is None or end else self._kill_at,
+                now + (SETTLE_SECONDS if fresh else LOOK_SECONDS),
             )
             for fd, _ in poll.poll(max(1, int((until - now) * 1000))):
                 if fd == child.exit.fileno():

@@ -15,8 +15,12 @@ from apscheduler.triggers.base import BaseTrigger
 from longhouse import ledger
 from longhouse.clock import moment
 from longhouse.house import House
+from longhouse.logs import Log
 from longhouse.store import jobs
-from longhouse.triggers import trigger_of
+from longhouse.store.jobs import Job
+from longhouse.triggers import BadCron, Trigger, trigger_of
+
+log = Log("longhouse.scheduler")
 
 BATCH = 200
 """Jobs settled in one transaction: small enough to let a request in between, large enough for one fsync to count."""
@@ -41,7 +45,7 @@ class Plan:
             known = jobs.all_jobs(db)
         heap = []
         for job in known:
-            trigger = trigger_of(job.spec, self._house.zone) if job.enabled else None
+            trigger = _trigger(self._house, job)
             due = trigger.after(job.cursor) if trigger else None
             if due is not None:
                 heap.append((due, job.id))
@@ -63,6 +67,18 @@ class Plan:
         return self._heap[0][0] if self._heap else None
 
 
+def _trigger(house: House, job: Job) -> Trigger | None:
+    """None for a job that is not to fire. A schedule that has gone bad since it was loaded, because its zone left the
+    machine, stops that job alone."""
+    if not job.enabled:
+        return None
+    try:
+        return trigger_of(job.spec, house.zone)
+    except BadCron as error:
+        log.error("a job cannot be scheduled any more", job=job.id, error=error)
+        return None
+
+
 class Scheduler:
     def __init__(self, house: House) -> None:
         self._house = house
@@ -78,7 +94,11 @@ class Scheduler:
         """Settle what is due. Seconds until the next step: 0 while more is due, else None: the timer rings."""
         if self._house.feed.plan_stale.is_set():
             self._house.feed.plan_stale.clear()
-            self._plan.rebuild()
+            try:
+                self._plan.rebuild()
+            except BaseException:
+                self._house.feed.plan_stale.set()
+                raise
         now = self._house.clock.now()
         due = self._plan.due(now, BATCH)
         if due:
@@ -99,8 +119,8 @@ class Scheduler:
         with self._house.db.write() as db:
             for job_id in job_ids:
                 job = jobs.get(db, job_id)
-                trigger = trigger_of(job.spec, self._house.zone) if job and job.enabled else None
-                if job is not None:
+                trigger = _trigger(self._house, job) if job else None
+                if job is not None and trigger is not None:
                     ledger.settle_job(self._house, db, job, now)
                 upcoming[job_id] = trigger.after(max(now, job.cursor)) if job and trigger else None
         return upcoming
