@@ -126,8 +126,9 @@ def kill_leftovers(pid: int | None, ticks: int | None, boot: str | None, marker:
     """
     killed: dict[int, int | None] = {}
     same = pid is not None and ticks is not None and boot == boot_id() and started_ticks(pid) == ticks
-    deadline = time.monotonic() + 5
-    while True:
+    deadline, quiet = time.monotonic() + 5, 0
+    # Twice in a row: a process that forked behind our look and was gone before our kill has left a child to find.
+    while quiet < 2 and time.monotonic() < deadline:
         left = set(carrying(marker))
         if same and pid is not None and started_ticks(pid) == ticks:
             left |= {pid, *descendants(pid)}
@@ -135,6 +136,6 @@ def kill_leftovers(pid: int | None, ticks: int | None, boot: str | None, marker:
         left |= {each for each, started in killed.items() if started_ticks(each) == started}
         ended = kill_all(list(left))
         killed |= {each: started_ticks(each) for each in ended - killed.keys()}
-        if not ended or time.monotonic() > deadline:
-            return len(killed)
+        quiet = 0 if ended else quiet + 1
         time.sleep(0.005)
+    return len(killed)
