@@ -61,9 +61,8 @@ def settle_job(house: House, db: Connection, job: Job, now: int) -> int:
                 _enter(db, job, entry, run_id=None, now=now)
             continue
         # A catch-up of several is a queue of its own: its runs overlap with what was there before, not with each other.
-        known = firings.known(
-            db, job.id, entry.due
-        )  # the clock was set back, and then the cursor by a change of the job
+        # Known: the clock was set back, and then the cursor by a change of the job. What has its entry has its run.
+        known = firings.known(db, job.id, entry.due)
         admits = (before if entry.late else overlap).admits()
         run_id = _fire(house, db, job, entry, now) if admits and not known else None
         for missed in waiting:
