@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from growth.redaction import Redaction
 
+HASH = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|(?<=-)[0-9a-f]{32})(?![0-9a-f])")
 # Published examples, test numbers and made-up values: none of these opens anything. (text, what must be gone)
 PLANTED = [
     ("Mail jane.doe@example.test about it", "jane.doe"),
@@ -226,6 +228,7 @@ def test_nothing_planted_in_the_inputs_is_in_any_output(text, gone, growth, tmp_
     done = growth("analyze", "--inputs", "inputs.json", *owner, "--out", "out", cwd=tmp_path)
     assert done.code == 0, done.err
     everything = done.out + done.err + "".join(path.read_text() for path in (tmp_path / "out").iterdir())
+    everything = HASH.sub("", everything)  # four digits of a telephone number are in some hash on some days
     for form in (gone, json.dumps(gone)[1:-1], json.dumps(text)[1:-1]):
         assert form not in everything.replace("[redacted:password]", "")
     assert "confidential-looking" in done.err
