@@ -24,6 +24,8 @@ from longhouse.vault import open_keys
 from tests.instance import Instance
 from zerg._wire import JobDescription
 
+pytest_plugins = ["tests.reliability.table"]
+
 settings.register_profile("ours", deadline=None, print_blob=True)
 settings.load_profile("ours")
 """Other tests run beside: how long one example takes says nothing."""
