@@ -98,7 +98,7 @@ def page(proofs: list[Proof]) -> str:
         [
             "# Reliability",
             "",
-            "Written by `make test` itself: every figure was measured by the run named here, and anybody can repeat it",
+            "Written by `make test` itself: every figure was measured by the run named here; anybody can repeat it",
             "with that one command. *Control* is the same test with the protection switched off, for a test that cannot",
             "fail proves nothing. `make soak` repeats the random ones with much larger numbers.",
             "",
