@@ -117,8 +117,8 @@ def active_of_job(db: Connection, job_id: str) -> list[Row]:
     """id, state and trigger of the job's runs that have not ended, oldest first."""
     return many(
         db,
-        "SELECT id, state, trigger FROM runs WHERE job_id = :job_id AND state IN ('queued', 'retrying', 'running')"
-        " ORDER BY id",
+        "SELECT id, state, trigger FROM runs INDEXED BY runs_active_of_job"
+        " WHERE job_id = :job_id AND state IN ('queued', 'retrying', 'running') ORDER BY id",
         {"job_id": job_id},
     )
 
@@ -150,10 +150,11 @@ def pinned_commits(db: Connection) -> set[str]:
 # --- claiming -------------------------------------------------------------------------------------------------------
 
 READY = """
-SELECT r.id FROM runs AS r
+SELECT r.id FROM runs AS r INDEXED BY runs_waiting
  WHERE r.state IN ('queued', 'retrying') AND r.not_before <= :now AND r.cancel_requested_at IS NULL
    AND (r.overlap = 'allow' OR NOT EXISTS (
-        SELECT 1 FROM runs AS o WHERE o.job_id = r.job_id AND o.state IN ('queued', 'retrying', 'running')
+        SELECT 1 FROM runs AS o INDEXED BY runs_active_of_job
+         WHERE o.job_id = r.job_id AND o.state IN ('queued', 'retrying', 'running')
            AND o.id <> r.id AND o.trigger <> 'trial' AND (o.state = 'running' OR o.id < r.id)))
    AND (r.concurrency_group IS NULL OR r.concurrency_limit > (
         SELECT count(*) FROM runs AS g WHERE g.state = 'running' AND g.concurrency_group = r.concurrency_group))
@@ -181,7 +182,8 @@ def next_start(db: Connection, now: int) -> int | None:
     """When the next waiting run becomes due, None if none waits for a time."""
     row = one(
         db,
-        "SELECT min(not_before) AS at FROM runs WHERE state IN ('queued', 'retrying') AND not_before > :now",
+        "SELECT min(not_before) AS at FROM runs INDEXED BY runs_waiting"
+        " WHERE state IN ('queued', 'retrying') AND not_before > :now",
         {"now": now},
     )
     return row["at"] if row else None

@@ -109,7 +109,7 @@ class Cron:
 
     def after(self, ms: int) -> int | None:
         """The first due time later than `ms` (milliseconds, UTC); None if there is none within cronsim's 50 years."""
-        return next(self._walk(ms), None)
+        return _after(self, ms - ms % 1000)
 
     def latest(self, low: int, high: int) -> int | None:
         """The last due time in (low, high], None if there is none.
@@ -120,7 +120,7 @@ class Cron:
         while True:
             start = max(low, high - window)
             found = None
-            for due in self._walk(start):
+            for due in self.walk(start):
                 if due > high:
                     break
                 found = due
@@ -150,7 +150,7 @@ class Cron:
         return count
 
     def _walked(self, low: int, high: int) -> int:
-        return sum(1 for _ in takewhile(lambda due: due <= high, self._walk(low)))
+        return sum(1 for _ in takewhile(lambda due: due <= high, self.walk(low)))
 
     def _midnight(self, day: date) -> int:
         return millis(datetime.combine(day, time(), self._zone).astimezone(UTC))
@@ -160,7 +160,8 @@ class Cron:
         offsets = {datetime.combine(day + n * DAY, time(), self._zone).utcoffset() for n in (-1, 0, 1)}
         return len(offsets) == 1
 
-    def _walk(self, ms: int) -> Iterator[int]:
+    def walk(self, ms: int) -> Iterator[int]:
+        """The due times later than `ms`."""
         previous = ms
         # cronsim starts strictly after the moment it is given, in whole seconds.
         for when in CronSim(self._text, moment(ms - ms % 1000).astimezone(self._zone)):
@@ -168,3 +169,9 @@ class Cron:
             if due > previous:
                 yield due
                 previous = due
+
+
+@lru_cache(maxsize=4096)
+def _after(cron: Cron, ms: int) -> int | None:
+    """Asked about each due time when it is planned, when it is settled and when the one after it is planned."""
+    return next(cron.walk(ms), None)
