@@ -42,8 +42,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("boot",),
     (
-        *("jobs", "queue", "ledger", "loading", "trials", "doctor", "accounts", "audit", "envs", "secrets", "intake"),
-        *("repo", "alerts", "commis", "settings", "output"),
+        *("jobs", "queue", "history", "ledger", "loading", "trials", "doctor", "accounts", "audit", "envs", "secrets"),
+        *("intake", "repo", "alerts", "commis", "settings", "output"),
     ),
     ("house",),
     ("store", "launch"),

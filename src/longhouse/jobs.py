@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from longhouse import audit, ledger, queue
+from longhouse import audit, history, ledger, queue
 from longhouse.errors import Conflict, Invalid, NotFound
 from longhouse.house import By, House
 from longhouse.ledger import Firing
@@ -134,12 +134,12 @@ def rerun(house: House, run_id: int, by: By, *, same_commit: bool) -> Run:
     Raises NotFound, Conflict (still active, overlap) and Invalid if the parameters do not fit the latest code.
     """
     with house.db.write() as db:
-        old = queue.in_transaction(db, run_id)
+        old = history.in_transaction(db, run_id)
         job = rows.get(db, old.job_id, removed=True)
         if job is None:
             raise NotFound(f"run {run_id} belongs to a job {old.job_id!r} that is not known")
         if same_commit:
-            pinned = queue.job_as_it_ran(job, old)
+            pinned = history.job_as_it_ran(job, old)
             params = old.params
         else:
             pinned = _get(db, old.job_id)

@@ -9,15 +9,15 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from longhouse import audit
-from longhouse.errors import Conflict, NotFound
+from longhouse import audit, history
+from longhouse.errors import Conflict
 from longhouse.house import SYSTEM, By, House
 from longhouse.runs import retry
 from longhouse.runs.state import TERMINAL, Reason, RunState, move
-from longhouse.store import events, firings
+from longhouse.store import events
 from longhouse.store import jobs as job_rows
 from longhouse.store import runs as rows
-from longhouse.store.database import Connection, Row
+from longhouse.store.database import Connection
 from longhouse.store.jobs import Job
 from longhouse.store.runs import Run
 from zerg._wire import JobDescription, job_description
@@ -55,15 +55,6 @@ class Ending:
     retry_after_seconds: float | None = None
     free_try: bool = False
     """The attempt does not count against max_attempts: we ended it ourselves by stopping."""
-
-
-@dataclass(frozen=True)
-class Details:
-    run: Run
-    attempts: list[Row]
-    artifacts: list[Row]
-    firings: list[Row]
-    """The ledger entries that this run answers for."""
 
 
 # --- in -------------------------------------------------------------------------------------------------------------
@@ -128,7 +119,7 @@ def claim(house: House) -> Claimed | None:
         run_id = rows.ready(db, now)
         if run_id is None:
             return None
-        run = in_transaction(db, run_id)
+        run = history.in_transaction(db, run_id)
         move(RunState(run.state), RunState.RUNNING)
         run = _renewed(db, run)
         values = {
@@ -154,7 +145,7 @@ def claim(house: House) -> Claimed | None:
             },
         )
         _tell(house, db, "run.started", run.id, run.job_id, RunState.RUNNING, attempt=attempt)
-        return Claimed(in_transaction(db, run.id), attempt, job_description(run.spec), output)
+        return Claimed(history.in_transaction(db, run.id), attempt, job_description(run.spec), output)
 
 
 def _renewed(db: Connection, run: Run) -> Run:
@@ -186,7 +177,7 @@ def finish(house: House, run_id: int, attempt: int, ending: Ending) -> RunState 
     Exactly one call per attempt changes anything; None says that the attempt had ended before, or was not the newest.
     """
     with house.db.write() as db:
-        run = in_transaction(db, run_id)
+        run = history.in_transaction(db, run_id)
         if run.state != RunState.RUNNING or run.attempt != attempt:
             return None
         now = house.clock.now()
@@ -294,7 +285,7 @@ def cancel(house: House, run_id: int, by: By) -> Run:
     Raises NotFound, and Conflict for a run that has ended.
     """
     with house.db.write() as db:
-        run, now = in_transaction(db, run_id), house.clock.now()
+        run, now = history.in_transaction(db, run_id), house.clock.now()
         if run.state in TERMINAL:
             said = _SAID[RunState(run.state)]
             raise Conflict(f"run {run_id} has ended already: it {said}", hint="There is nothing to cancel.")
@@ -302,7 +293,7 @@ def cancel(house: House, run_id: int, by: By) -> Run:
             audit.record(house, db, by, "run.cancel", f"run:{run_id}", before={"state": run.state})
         if run.state != RunState.RUNNING:
             _cancel_waiting(house, db, run, by, now)
-        return in_transaction(db, run_id)
+        return history.in_transaction(db, run_id)
 
 
 _SAID = {
@@ -333,56 +324,6 @@ def _cancel_waiting(house: House, db: Connection, run: Run, by: By, now: int) ->
         },
     )
     _tell(house, db, "run.cancelled", run.id, run.job_id, state)
-
-
-# --- looking --------------------------------------------------------------------------------------------------------
-
-
-def get(house: House, run_id: int) -> Run:
-    """Raises NotFound."""
-    with house.db.read() as db:
-        return in_transaction(db, run_id)
-
-
-def in_transaction(db: Connection, run_id: int) -> Run:
-    """Like `get`, for callers with a transaction of their own. Raises NotFound."""
-    run = rows.get(db, run_id)
-    if run is None:
-        raise NotFound(f"there is no run {run_id}", hint="List runs with: longhouse-jobs runs list")
-    return run
-
-
-def list_runs(
-    house: House, *, job_id: str | None = None, states: tuple[str, ...] = (), before: int | None = None, limit: int = 50
-) -> tuple[list[Run], int | None]:
-    """At most `limit` runs with an id below `before`, newest first, and where the next page starts (None: nowhere).
-
-    Listed runs carry no spec, result or error.
-    """
-    with house.db.read() as db:
-        found = rows.page(db, job_id=job_id, states=states, before=before, limit=limit + 1)
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
-
-
-def details(house: House, run_id: int) -> Details:
-    """A run with all that belongs to it. Raises NotFound."""
-    with house.db.read() as db:
-        return Details(
-            in_transaction(db, run_id),
-            rows.attempts(db, run_id),
-            rows.artifacts(db, run_id),
-            firings.of_run(db, run_id),
-        )
-
-
-def job_as_it_ran(job: Job, run: Run) -> Job:
-    """`job` with the settings, commit and environment that `run` had."""
-    return replace(
-        job,
-        spec=job_description(run.spec),
-        commit_sha=run.commit_sha or job.commit_sha,
-        environment=run.environment,
-    )
 
 
 def _tell(

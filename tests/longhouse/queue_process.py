@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from longhouse import ledger, queue
+from longhouse import history, ledger, queue
 from longhouse.errors import Conflict
 from longhouse.feed import Feed
 from longhouse.house import By, House
@@ -264,7 +264,7 @@ class Life:
         assert ends != runs.END_ATTEMPT and moves != runs.MOVE, "the guards are elsewhere now"
         with self.house.db.write() as db:
             db.execute("DROP TRIGGER IF EXISTS runs_life").fetchall()
-        believed, look, finish = threading.local(), queue.in_transaction, queue.finish
+        believed, look, finish = threading.local(), history.in_transaction, queue.finish
 
         def believing(db: Any, run_id: int) -> Any:
             attempt = getattr(believed, "attempt", None)
@@ -278,7 +278,7 @@ class Life:
             finally:
                 believed.attempt = None
 
-        queue.in_transaction, queue.finish = believing, careless
+        history.in_transaction, queue.finish = believing, careless
 
 
 def _ending(chance: float) -> Ending:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from longhouse import ledger, queue
+from longhouse import history, ledger, queue
 from longhouse.house import SYSTEM
 from longhouse.repo import bootstrap
 from longhouse.runs.state import RunState
@@ -176,7 +176,7 @@ def test_a_trial_runs_the_tree_as_it_stands(client, house):
 
 
 def runs_of(house):
-    return len(queue.list_runs(house)[0])
+    return len(history.list_runs(house)[0])
 
 
 def test_the_same_key_and_body_get_the_same_reply(client, house, clock, add_job):

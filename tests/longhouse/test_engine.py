@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from longhouse import boot, queue
+from longhouse import boot, history, queue
 from longhouse.engine.attempt import Attempt
 from longhouse.engine.runner import Runner
 from longhouse.engine.scheduler import Scheduler
@@ -38,7 +38,7 @@ def test_a_run_that_becomes_due_while_the_runner_looks_is_not_slept_over(house, 
     run_id = enqueued(house, registered(house), not_before=START + moment)
     runner = Runner(replace(house, clock=Passing()), 1)
     wait = runner.step()
-    assert queue.get(house, run_id).state == "running" or wait is not None
+    assert history.get(house, run_id).state == "running" or wait is not None
 
 
 @pytest.mark.parametrize("moment", range(12))
@@ -46,7 +46,7 @@ def test_a_due_time_that_passes_while_the_scheduler_looks_is_not_slept_over(hous
     registered(house, every=3600)
     house.clock.ms = START + 3_600_000 - moment
     scheduler = Scheduler(replace(house, clock=Passing(house.clock.ms)))
-    if scheduler.step() is None and not queue.list_runs(house)[0]:
+    if scheduler.step() is None and not history.list_runs(house)[0]:
         rings = scheduler.next_due()
         assert rings is not None
         assert rings <= START + 3_600_000 + 2_000
@@ -78,7 +78,7 @@ def test_an_end_that_the_disk_has_no_room_for_is_recorded_when_it_has(house: Hou
     monkeypatch.setattr("longhouse.engine.attempt.RECORD_AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(Attempt, "_guarded", lambda attempt, capture: DONE)
     Attempt(house, claimed, lambda run_id: None)._whole()
-    assert queue.get(house, claimed.run.id).state == "succeeded"
+    assert history.get(house, claimed.run.id).state == "succeeded"
 
 
 def test_output_that_cannot_be_sealed_does_not_lose_the_end(house: House, monkeypatch):
@@ -92,7 +92,7 @@ def test_output_that_cannot_be_sealed_does_not_lose_the_end(house: House, monkey
     monkeypatch.setattr(Attempt, "_guarded", lambda attempt, capture: failed)
     monkeypatch.setattr("longhouse.engine.capture.Appender.append", full)
     Attempt(house, claimed, lambda run_id: None)._whole()
-    assert queue.get(house, claimed.run.id).message == "ValueError: no"
+    assert history.get(house, claimed.run.id).message == "ValueError: no"
 
 
 @pytest.mark.parametrize("step", ["open_keys", "Database"])

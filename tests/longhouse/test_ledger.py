@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from longhouse import jobs, ledger, queue
+from longhouse import history, jobs, ledger, queue
 from longhouse.engine.scheduler import Scheduler
 from longhouse.house import By, House
 from longhouse.queue import Ending
@@ -47,7 +47,7 @@ def test_a_firing_on_time_ran_and_its_run_knows_when_it_was_due(house: House, cl
     clock.advance(60)
     assert settle(house) == 1
     assert entries(house) == [(1, 1, 1, "ran")]
-    run = queue.list_runs(house)[0][0]
+    run = history.list_runs(house)[0][0]
     assert (run.due, run.trigger) == (START + MINUTE, "schedule")
 
 
@@ -88,9 +88,9 @@ def test_after_downtime_the_latest_runs_and_stands_for_the_others(house: House, 
     clock.advance(10 * 60 + 30)
     assert settle(replace(house, up_since=clock.now())) == 1
     assert entries(house) == [(1, 9, 9, "caught_up_by"), (10, 10, 1, "ran")]
-    run = queue.list_runs(house)[0][0]
+    run = history.list_runs(house)[0][0]
     assert (run.trigger, run.due) == ("catch_up", START + 10 * MINUTE)
-    assert {row["run_id"] for row in queue.details(house, run.id).firings} == {run.id}
+    assert {row["run_id"] for row in history.details(house, run.id).firings} == {run.id}
 
 
 def test_all_runs_one_after_the_other_up_to_its_limit(house: House, clock: HandClock):
@@ -154,7 +154,7 @@ def test_jitter_moves_the_start_and_never_the_due_time(house: House, clock: Hand
     minutely(house, jitter_minutes=10)
     clock.advance(60)
     settle(house)
-    run = queue.list_runs(house)[0][0]
+    run = history.list_runs(house)[0][0]
     assert run.due == START + MINUTE
     assert 0 <= run.not_before - run.due < 10 * MINUTE
     assert run.not_before != run.due

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from longhouse import audit, queue
+from longhouse import audit, history, queue
 from longhouse import jobs as job_verbs
 from longhouse.errors import Conflict, NotFound
 from longhouse.house import By, House
@@ -59,7 +59,7 @@ def test_a_run_goes_in_and_out_with_its_result_and_its_audit_rows(house: House):
     assert taken is not None
     assert (taken.run.id, taken.run.state, taken.attempt, taken.run.commit_sha) == (run_id, "running", 1, "c1")
     assert queue.finish(house, run_id, 1, DONE) is RunState.SUCCEEDED
-    details = queue.details(house, run_id)
+    details = history.details(house, run_id)
     assert (details.run.state, details.run.result) == ("succeeded", {"n": 1})
     assert details.run.finished_at == house.clock.now()
     assert [(row["attempt"], row["state"]) for row in details.attempts] == [(1, "succeeded")]
@@ -74,7 +74,7 @@ def test_the_second_finish_changes_nothing(house: House):
     claimed(house)
     queue.finish(house, run_id, 1, DONE)
     assert queue.finish(house, run_id, 1, FAILED) is None
-    assert queue.get(house, run_id).state == "succeeded"
+    assert history.get(house, run_id).state == "succeeded"
 
 
 def test_a_stale_attempt_cannot_end_the_run_of_its_successor(house: House):
@@ -83,7 +83,7 @@ def test_a_stale_attempt_cannot_end_the_run_of_its_successor(house: House):
     queue.finish(house, run_id, 1, INTERRUPTED)
     assert claimed(house) == run_id
     assert queue.finish(house, run_id, 1, DONE) is None
-    assert queue.get(house, run_id).state == "running"
+    assert history.get(house, run_id).state == "running"
     assert queue.finish(house, run_id, 2, DONE) is RunState.SUCCEEDED
 
 
@@ -93,7 +93,7 @@ def test_failures_are_tried_again_with_doubling_delays_then_fail(house: House, c
     for attempt in (1, 2, 3):
         assert claimed(house) == run_id
         queue.finish(house, run_id, attempt, FAILED)
-        run = queue.get(house, run_id)
+        run = history.get(house, run_id)
         waits.append((run.state, run.not_before - clock.now()))
         assert claimed(house) is None
         clock.advance(30)
@@ -101,7 +101,7 @@ def test_failures_are_tried_again_with_doubling_delays_then_fail(house: House, c
     assert states == ("retrying", "retrying", "failed")
     assert 10_000 <= delays[0] <= 11_000
     assert 20_000 <= delays[1] <= 22_000
-    assert queue.get(house, run_id).reason == "exception"
+    assert history.get(house, run_id).reason == "exception"
     assert claimed(house) is None
 
 
@@ -121,7 +121,7 @@ def test_a_run_that_takes_its_supervisor_with_it_is_quarantined_after_three_atte
     for attempt in (1, 2, 3):
         assert claimed(house) == run_id
         queue.finish(house, run_id, attempt, INTERRUPTED)
-    run = queue.get(house, run_id)
+    run = history.get(house, run_id)
     assert (run.state, run.reason) == ("failed", "quarantined")
     assert "not tried again" in run.message
 
@@ -164,7 +164,7 @@ def test_a_run_takes_the_settings_that_are_loaded_when_it_starts_unless_pinned(h
     with house.db.write() as db:
         jobs.set_commit(db, "c2")
     assert (claimed(house), claimed(house)) == (follows, pinned)
-    found = [queue.get(house, run_id) for run_id in (follows, pinned)]
+    found = [history.get(house, run_id) for run_id in (follows, pinned)]
     shown = [(run.commit_sha, run.spec["timeout_seconds"]) for run in found]
     assert shown == [("c2", 2), ("c1", 1)]
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
-from longhouse import accounts, jobs, loading, queue
+from longhouse import accounts, history, jobs, loading
 from longhouse.house import SYSTEM, House
 from longhouse.queue import Ending
 from longhouse.repo import bootstrap, panel
@@ -128,7 +128,7 @@ def test_a_job_page_shows_code_settings_runs_and_every_past_due_time(lived: Live
 
 def test_run_now_leads_to_the_run(fresh: Lived) -> None:
     assert "Run 1 <span" in fresh.post("/jobs/weather/run")
-    assert queue.get(fresh.house, 1).actor == "owner" and queue.get(fresh.house, 1).surface == "web"
+    assert history.get(fresh.house, 1).actor == "owner" and history.get(fresh.house, 1).surface == "web"
 
 
 def test_a_form_with_parameters_fills_in_and_says_what_does_not_fit(fresh: Lived) -> None:
@@ -137,9 +137,9 @@ def test_a_form_with_parameters_fills_in_and_says_what_does_not_fit(fresh: Lived
     values = {"p.month": "soon", "p.form": "pdf", "p.copies": "2", "p.dry_run": "true", "p.recipients": "a\nb"}
     refused = fresh.post("/jobs/invoice-report/run", **values)
     assert "has to be a date" in refused and 'value="2"' in refused and 'aria-invalid="true"' in refused
-    assert queue.list_runs(fresh.house)[0] == []
+    assert history.list_runs(fresh.house)[0] == []
     fresh.post("/jobs/invoice-report/run", **{**values, "p.month": "2026-01-01"})
-    assert queue.get(fresh.house, 1).params == {
+    assert history.get(fresh.house, 1).params == {
         "month": "2026-01-01",
         "form": "pdf",
         "copies": 2,
@@ -168,7 +168,7 @@ def test_no_form_works_without_the_pages_own_token(fresh: Lived) -> None:
     for path in ("/jobs/weather/run", "/jobs/weather/disable", "/repo/init", "/logout"):
         answer = fresh.browser.post(path, data={}, headers={**OURS, **PAGE})
         assert answer.status_code == 403 and "lacks the session" in answer.text
-    assert queue.list_runs(fresh.house)[0] == []
+    assert history.list_runs(fresh.house)[0] == []
 
 
 def test_an_empty_list_teaches_the_next_step(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_cancel_and_rerun(fresh: Lived) -> None:
     fresh.post("/jobs/weather/run")
     assert "Cancelled by owner before it started." in fresh.post("/runs/1/cancel")
     assert "run 1 again, owner (browser)" in fresh.post("/runs/1/rerun", code="same")
-    assert queue.get(fresh.house, 2).pinned
+    assert history.get(fresh.house, 2).pinned
     assert "has ended already" in fresh.post("/runs/1/cancel")
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from longhouse import queue
+from longhouse import history
 from longhouse.api.logs import Place, log_event, news
 from longhouse.api.paging import LARGEST
 from longhouse.api.streams import LOOK_SECONDS, RETRY
@@ -76,7 +76,7 @@ async def _subscription(
     if len(logs) > MOST_LOGS:
         raise _problem("query", "/topics", f"one stream carries the output of at most {MOST_LOGS} runs")
     for place in logs:
-        await run_in_threadpool(queue.get, house, place.run_id)
+        await run_in_threadpool(history.get, house, place.run_id)
     return Subscription(after, frozenset(kinds or ({"none"} if logs else ())), logs)
 
 

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from longhouse import output, queue
+from longhouse import history, output
 from longhouse.api.paging import LARGEST, Cursor, link_next, number
 from longhouse.api.runs import RunId
 from longhouse.api.streams import LOOK_SECONDS, RETRY
@@ -83,7 +83,7 @@ def get_log(
 ) -> Any:
     """A page of lines; the cursor is a line's number. With format=raw the whole output as a file."""
     streams = None if not stream else {STREAMS[each] for each in stream}
-    row = _attempt_row(queue.details(house, run_id).attempts, run_id, attempt)
+    row = _attempt_row(history.details(house, run_id).attempts, run_id, attempt)
     path = None if row is None else _output_file(house, row)
     if format == "raw":
         return _download(path, streams, f"run-{run_id}-attempt-{row['attempt'] if row else 0}.log")
@@ -167,7 +167,7 @@ class News:
 
 def news(house: House, place: Place) -> News:
     """What has been printed since `place`, which moves. The states are read first: what has ended is all written."""
-    found = queue.details(house, place.run_id)
+    found = history.details(house, place.run_id)
     rows = {row["attempt"]: row for row in found.attempts}
     while True:
         row = rows.get(place.attempt)
@@ -195,7 +195,7 @@ async def _place(
         str | None, Header(alias="Last-Event-ID", max_length=40, description="attempt:offset, the id of an event.")
     ] = None,
 ) -> Place:
-    run = await run_in_threadpool(queue.get, house, run_id)
+    run = await run_in_threadpool(history.get, house, run_id)
     if attempt is not None and attempt > run.attempt:
         raise NotFound(f"run {run_id} has no attempt {attempt}")
     if last_event_id is None:
@@ -265,7 +265,7 @@ def get_artifact(
     """A file that the run left behind, to download; shown nowhere with the rights of a page."""
     found = [
         row
-        for row in queue.details(house, run_id).artifacts
+        for row in history.details(house, run_id).artifacts
         if row["name"] == name and attempt in (None, row["attempt"])
     ]
     if not found:

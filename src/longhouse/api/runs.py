@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from longhouse import jobs, queue
+from longhouse import history, jobs, queue
 from longhouse.api.paging import LARGEST, Cursor, Limit, link_next, number
 from longhouse.api.replies import TheReplies
 from longhouse.clock import iso
@@ -119,7 +119,7 @@ def list_runs(
 ) -> RunPage:
     """Runs, newest first."""
     states = tuple(str(each) for each in state or ())
-    found, following = queue.list_runs(house, job_id=job, states=states, before=number(cursor), limit=limit)
+    found, following = history.list_runs(house, job_id=job, states=states, before=number(cursor), limit=limit)
     following_text = None if following is None else str(following)
     return RunPage(items=[run_shown(run) for run in found], next=link_next(request, response, following_text))
 
@@ -127,7 +127,7 @@ def list_runs(
 @router.get("/api/runs/{run_id}", dependencies=[Depends(needs("runs:read"))])
 def get_run(run_id: RunId, house: TheHouse) -> RunDetail:
     """A run with its attempts, artifacts and the due times it answers for."""
-    found = queue.details(house, run_id)
+    found = history.details(house, run_id)
     return RunDetail(
         **run_values(found.run),
         result=found.run.result,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from longhouse import jobs, queue
+from longhouse import history, jobs
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import Invalid, LonghouseError
 from longhouse.house import House
@@ -129,7 +129,7 @@ def _asked_again(request: Request, house: House, job_id: str, values: dict[str, 
 
 def _shown(house: House, found: Overview) -> dict[str, Any]:
     job = found.job
-    runs, _ = queue.list_runs(house, job_id=job.id, limit=RUNS)
+    runs, _ = history.list_runs(house, job_id=job.id, limit=RUNS)
     return {
         "job": job,
         "spec": job.spec,

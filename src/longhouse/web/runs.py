@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import RedirectResponse
 
-from longhouse import jobs, queue
+from longhouse import history, jobs, queue
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import LonghouseError, NotFound
+from longhouse.history import Details
 from longhouse.house import House
-from longhouse.queue import Details
 from longhouse.runs.state import ACTIVE, RunState
 from longhouse.store.database import Row
 from longhouse.store.runs import Run
@@ -57,7 +57,9 @@ def runs_page(
     part_of: Part = "",
 ) -> Response:
     chosen = state if state in FILTERS else ""
-    found, following = queue.list_runs(house, job_id=job or None, states=FILTERS[chosen][1], before=before, limit=ROWS)
+    found, following = history.list_runs(
+        house, job_id=job or None, states=FILTERS[chosen][1], before=before, limit=ROWS
+    )
     shown: dict[str, Any] = {
         "runs": found,
         "next": following,
@@ -84,7 +86,7 @@ def run_page(
     line: LineNumber = None,
     part_of: Part = "",
 ) -> Response:
-    found = queue.details(house, run_id)
+    found = history.details(house, run_id)
     shown = _shown(found)
     if part_of in RUN_PARTS:
         return part(request, RUN_PARTS[part_of], **shown)
@@ -107,7 +109,7 @@ def log_part(
     jump: bool = False,
 ) -> Response:
     """More of the output: what came since a line, or what stands before one."""
-    found = queue.details(house, run_id)
+    found = history.details(house, run_id)
     row, path = _output(house, found, attempt)
     growing = _growing(row)
     if before is not None:
