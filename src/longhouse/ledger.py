@@ -12,31 +12,13 @@ from longhouse.store import runs as run_rows
 from longhouse.store.database import Connection
 from longhouse.store.jobs import Job
 from longhouse.triggers import Trigger, trigger_of
-from longhouse.triggers.misfire import End, Fire, Missed, Policy, settle
-from zerg._wire import JobDescription
-
-
-@dataclass
-class Overlap:
-    """Whether a job may get one more run, by its overlap setting and the runs it has."""
-
-    rule: str
-    active: int
-
-    def admits(self) -> bool:
-        """skip: while nothing of the job waits or runs; queue: one may wait behind; allow: always."""
-        return self.rule == "allow" or self.active < (2 if self.rule == "queue" else 1)
+from longhouse.triggers.misfire import End, Fire, Missed, Overlap, admitted, policy_of, settle
 
 
 def overlap_of(db: Connection, job: Job) -> Overlap:
     """Trial runs do not count: they are somebody's try, not the job's work."""
     active = [run for run in run_rows.active_of_job(db, job.id) if run["trigger"] != "trial"]
     return Overlap(job.spec.overlap, len(active))
-
-
-def policy_of(spec: JobDescription) -> Policy:
-    """A grace below a second would call every firing late: that is how long a busy machine may take to look."""
-    return Policy(max(1000, int(spec.misfire_grace_seconds * 1000)), spec.catch_up, spec.max_catch_up)
 
 
 def settle_job(house: House, db: Connection, job: Job, now: int) -> int:
@@ -50,43 +32,23 @@ def settle_job(house: House, db: Connection, job: Job, now: int) -> int:
     entries = settle(trigger, job.cursor, now, policy=policy_of(job.spec), up_since=house.up_since)
     if not entries:
         return 0
-    created, waiting = 0, []
-    before = overlap_of(db, job)
-    overlap = Overlap(before.rule, before.active)
-    for entry in entries:
-        if isinstance(entry, Missed):
-            if entry.end is End.CAUGHT_UP_BY:
-                waiting.append(entry)
-            else:
-                _enter(db, job, entry, run_id=None, now=now)
+    created = 0
+    # Known: the clock was set back, and then the cursor by a change of the job. What has its entry has its run.
+    for step in admitted(entries, overlap_of(db, job), house.up_since, lambda due: firings.known(db, job.id, due)):
+        if isinstance(step, Missed):
+            _enter(db, job, step, run_id=None, now=now)
             continue
-        # A catch-up of several is a queue of its own: its runs overlap with what was there before, not with each other.
-        # Known: the clock was set back, and then the cursor by a change of the job. What has its entry has its run.
-        known = firings.known(db, job.id, entry.due)
-        admits = (before if entry.late else overlap).admits()
-        run_id = _fire(house, db, job, entry, now) if admits and not known else None
-        for missed in waiting:
-            _enter(db, job, missed if run_id else _uncaught(missed, house.up_since), run_id=run_id, now=now)
-        waiting.clear()
-        if run_id is not None:
-            created += 1
-            overlap.active += 1
-        elif not known:
-            skipped = Missed(entry.due, entry.due, 1, End.SKIPPED_OVERLAP)
-            _enter(db, job, skipped, run_id=None, now=now)
+        run_id = _fire(house, db, job, step.fire, now)
+        for missed in step.covers:
+            _enter(db, job, missed, run_id=run_id, now=now)
+        created += 1
     last = entries[-1]
     jobs.set_cursor(db, job.id, last.due if isinstance(last, Fire) else last.last)
     return created
 
 
-def _uncaught(missed: Missed, up_since: int) -> Missed:
-    """A run was to make up for these, but none could be started."""
-    end = End.MISSED_DOWN if missed.first < up_since else End.MISSED_LATE
-    return Missed(missed.first, missed.last, missed.count, end)
-
-
-def _fire(house: House, db: Connection, job: Job, fire: Fire, now: int) -> int | None:
-    spread = int(retry.spread_of(job.id, fire.due) * job.spec.jitter_minutes * 60_000)
+def _fire(house: House, db: Connection, job: Job, fire: Fire, now: int) -> int:
+    spread = retry.jitter_ms(job.id, fire.due, job.spec.jitter_minutes)
     run_id = queue.enqueue(
         house,
         db,

@@ -21,3 +21,8 @@ def spread_of(*parts: object) -> float:
     """A number in [0, 1) that depends on `parts` alone: a delay is the same wherever it is computed."""
     digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def jitter_ms(job_id: str, due: int, minutes: float) -> int:
+    """How long after its due time (milliseconds) a firing may start, for a job with so many minutes of jitter."""
+    return int(spread_of(job_id, due) * minutes * 60_000) if minutes else 0

@@ -19,6 +19,8 @@ class Trigger(Protocol):
 
     def count(self, low: int, high: int) -> int: ...
 
+    def days(self, low: int, high: int) -> Iterator[tuple[int, tuple[int, ...]]]: ...
+
 
 TRIGGERS: dict[str, Callable[[JobDescription, str], Trigger]] = {
     "cron": lambda job, zone: Cron(job.cron or "", job.timezone or zone),

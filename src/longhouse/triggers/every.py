@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -24,3 +27,12 @@ class Every:
         """How many due times lie in (low, high]."""
         step = self.seconds * 1000
         return max(0, high // step - low // step)
+
+    def days(self, low: int, high: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Each day (UTC) that touches (low, high]: its midnight, and all its due times in milliseconds after that."""
+        step, made = self.seconds * 1000, dict[int, tuple[int, ...]]()
+        for midnight in range((low + 1) // DAY_MS * DAY_MS, high + 1, DAY_MS):
+            first = -midnight % step
+            if first not in made:
+                made[first] = tuple(range(first, DAY_MS, step))
+            yield midnight, made[first]
