@@ -7,15 +7,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.instance import STARTER, Instance, processes_with, until
+from tests.instance import Instance, processes_with, until
 from tests.spec.test_idle import at_rest, differences, many_jobs, megabytes, written
 
 from longhouse.clock import parse_iso
@@ -72,7 +70,6 @@ def measured() -> Iterator[Figure]:
     yield packages()
     yield version()
     yield fresh()
-    yield from burst()
     with instance() as one:
         one.start()
         one.manifest(manifest(), quiet=QUIET, flood=FLOOD)
@@ -237,57 +234,3 @@ def page(one: Instance, path: str) -> tuple[int, float]:
         if answer.status != 200:
             raise AssertionError(f"{path}: {answer.status} {text[:200]!r}")
     return len(text), taken
-
-
-# --- all at once ----------------------------------------------------------------------------------------------------
-
-
-def burst() -> Iterator[Figure]:
-    """A thousand jobs due in the same second. Two slots cannot start a thousand processes in a second, so what counts
-    is when it was decided, and whether the instance answers meanwhile."""
-    lags, stalls = zip(*(one_burst() for _ in range(3)), strict=True)
-    yield Figure(f"due time to the queued run, {JOBS:,} jobs in the same second, p99", statistics.median(lags), "s", 1)
-    yield Figure("longest wait for /livez meanwhile: event loop and more", statistics.median(stalls) * 1000, "ms", 50)
-
-
-def one_burst() -> tuple[float, float]:
-    with instance() as one:
-        one.start()
-        due = int(time.time()) + 25
-        when = time.gmtime(due)
-        cron = f"{when.tm_sec} {when.tm_min} {when.tm_hour} * * *"
-        register = f"job_registry.register(JobConfig(id=f'job-{{n}}', cron='{cron}', timezone='UTC', func=run))"
-        one.manifest(f"{STARTER}from jobs.quiet import run\nfor n in range({JOBS}):\n    {register}\n", quiet=QUIET)
-        if time.time() > due - 2:
-            raise AssertionError("the manifest took too long to load")
-        time.sleep(due - 1 - time.time())
-        with listening(one) as waits, closing(sqlite3.connect(f"file:{one.data}/longhouse.db?mode=ro", uri=True)) as db:
-            count = "SELECT count(*) FROM runs WHERE due IS NOT NULL"
-            until(lambda: db.execute(count).fetchone()[0] == JOBS, seconds=30)
-            lags = [row[0] / 1000 for row in db.execute("SELECT created_at - due FROM runs WHERE due IS NOT NULL")]
-            time.sleep(2)
-        return percentile(lags, 0.99), max(waits)
-
-
-@contextmanager
-def listening(one: Instance) -> Iterator[list[float]]:
-    """How long each of many requests in a row took that need nothing but the event loop."""
-    waits: list[float] = []
-    over = threading.Event()
-
-    def ask(connection: HTTPConnection) -> None:
-        while not over.wait(0.005):
-            began = time.perf_counter()
-            connection.request("GET", "/livez")
-            connection.getresponse().read()
-            waits.append(time.perf_counter() - began)
-
-    connection, _ = one.connection()
-    with closing(connection):
-        thread = threading.Thread(target=ask, args=(connection,))
-        thread.start()
-        try:
-            yield waits
-        finally:
-            over.set()
-            thread.join()
