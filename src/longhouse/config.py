@@ -40,6 +40,8 @@ class Config:
     """Networks whose X-Forwarded-For is believed."""
     stop_grace_seconds: float
     """Time between TERM and KILL, for a cancelled run and for all runs when the server stops."""
+    process_limit: int
+    """How many processes and threads one run may have at once; over that it is ended (a fork bomb)."""
     index_url: str | None = field(repr=False)
     extra_index_urls: tuple[str, ...] = field(repr=False)
     find_links: tuple[str, ...]
@@ -291,6 +293,11 @@ def _cores() -> tuple[int, str]:
     return max(2, len(os.sched_getaffinity(0))), "default (cores, at least 2)"
 
 
+def _processes() -> tuple[int, str]:
+    """Numeric libraries start a thread for each core in each process."""
+    return max(1024, 64 * len(os.sched_getaffinity(0))), "default (64 for each core, at least 1024)"
+
+
 def _system_zone() -> tuple[str, str]:
     from tzlocal import get_localzone_name
 
@@ -315,6 +322,7 @@ SETTINGS = (
     Setting("allowed_hosts", _list(_host_name), _fixed(())),
     Setting("trusted_proxies", _list(_network), _fixed(())),
     Setting("stop_grace_seconds", _seconds, _fixed(2.0)),
+    Setting("process_limit", _whole(16, 1_000_000), _processes),
     Setting("index_url", _url, _fixed(None), secret=True),
     Setting("extra_index_urls", _list(_url), _fixed(()), secret=True),
     Setting("find_links", _list(_word), _fixed(())),

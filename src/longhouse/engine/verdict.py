@@ -48,8 +48,11 @@ def of(end: Exit, final: Finished | None, *, spec: JobDescription, stop: Stop | 
     A job that said how it ended before we stopped it, and whose process then ended accordingly, ended that way.
     """
     agreed = end.code is not None and (end.code == 0 or (final is not None and final.outcome == "failed"))
-    if final is not None and agreed and stop is not Stop.TIMED_OUT:
+    if final is not None and agreed and stop is not Stop.TIMED_OUT and not (end.crowded and final.outcome == "failed"):
         return _with(end, _said(final))
+    if end.crowded:
+        message = f"Killed with all its processes: {end.note}."
+        return _with(end, Ending(state=RunState.FAILED, reason=Reason.RESOURCE_EXCEEDED, message=message))
     if stop is Stop.CANCELLED:
         return _with(end, Ending(state=RunState.CANCELLED, message=f"Cancelled. {_how(end, grace_seconds)}"))
     if stop is Stop.TIMED_OUT:

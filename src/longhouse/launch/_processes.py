@@ -80,6 +80,27 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def crowded(pid: int, most: int) -> bool:
+    """Whether more than `most` processes and threads are below `pid`. Looks only if the machine has so many at all."""
+    if tasks_of_machine() <= most:
+        return False
+    count, waiting = 0, children(pid)
+    while waiting and count <= most:
+        each = waiting.pop()
+        try:
+            count += len(os.listdir(f"/proc/{each}/task"))
+        except OSError:
+            continue
+        waiting.extend(children(each))
+    return count > most
+
+
+def tasks_of_machine() -> int:
+    """Processes and threads of everybody."""
+    with open("/proc/loadavg") as file:
+        return int(file.read().split()[3].partition("/")[2])
+
+
 def send(pid: int, number: int) -> bool:
     """Whether there was such a process to signal."""
     try:

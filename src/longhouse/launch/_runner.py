@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 
+from longhouse.launch._fence import sweep
 from longhouse.launch._processes import children, descendants, kill_all, send
 from longhouse.launch._supervisor import PR_SET_CHILD_SUBREAPER, Order, Wakeup, prctl, supervise
 
@@ -22,8 +23,10 @@ PATIENCE = 2.0
 
 
 class Runner:
-    def __init__(self, instance: socket.socket) -> None:
+    def __init__(self, instance: socket.socket, fences: str) -> None:
         self.instance = instance
+        self.fences = fences
+        """The folder for them, or empty."""
         self.wakeup = Wakeup()
         self.lifeline, self.lifeline_end = os.pipe()
         """Supervisors see its end close when we are gone, however that came about."""
@@ -73,7 +76,7 @@ class Runner:
                 os.close(self.lifeline_end)
                 os.close(self.wakeup.fd)
                 os.close(signal.set_wakeup_fd(-1))
-                supervise(Order(data), fds, self.lifeline)
+                supervise(Order(data), fds, self.lifeline, self.fences)
                 os._exit(0)
             except BaseException:
                 sys.excepthook(*sys.exc_info())
@@ -104,6 +107,8 @@ class Runner:
             left = [pid for pid in children(os.getpid()) if pid not in self.supervisors]
             kill_all([each for pid in left for each in (pid, *descendants(pid))])
             self.orphans = bool(left)
+            if not left and self.fences:
+                sweep(self.fences, os.getpid())
         return True
 
     def finish(self) -> None:
@@ -115,14 +120,18 @@ class Runner:
         self.overdue = dict.fromkeys(self.supervisors, at)
         while self.collect():
             poll.poll(20)
+        if self.fences:
+            sweep(self.fences, os.getpid())
 
 
-def main(fd: int) -> None:
+def main(fd: str, fences: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the instance decides; it gets them, too
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    os.set_inheritable(fd, False)
-    runner = Runner(socket.socket(fileno=fd))
+    os.set_inheritable(int(fd), False)
+    runner = Runner(socket.socket(fileno=int(fd)), fences)
+    if fences:
+        sweep(fences)
     try:
         runner.work()
     finally:

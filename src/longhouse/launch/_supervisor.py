@@ -1,7 +1,8 @@
 """The process between the runner and one child: it starts the child, ends its tree, and tells how it ended.
 
 Standard library only. It is a child subreaper, so whatever the child starts, detached or not, becomes its own child
-when its parent goes; "no child left" is then the same as "nothing left of the tree".
+when its parent goes; "no child left" is then the same as "nothing left of the tree". It also ends a tree that grows
+over the limit of processes: behind a fence, if there is one, else by counting.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import signal
 import socket
 import time
 
-from longhouse.launch._processes import descendants, kill_all, send, started_ticks
+from longhouse.launch._fence import Fence
+from longhouse.launch._processes import crowded, descendants, kill_all, send, started_ticks, tasks_of_machine
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -24,6 +26,11 @@ PR_SET_NO_NEW_PRIVS = 38
 OOM_SCORE = 500
 MESSAGES_FD = 3
 """Where the child finds its socket."""
+LOOK_SECONDS = 0.1
+"""How often the tree is looked at for too many processes."""
+SPARE_TASKS = 4
+"""Without a fence an ordinary user may start this many times the limit above what the machine had at the start: then
+forks fail, before the next look."""
 
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -56,20 +63,22 @@ class Order:
     """What to start, as it comes from the instance: parts between NUL bytes, which none of them can contain."""
 
     def __init__(self, data: bytes) -> None:
-        memory, self.cwd, count, *rest = data.split(b"\0")
+        memory, tasks, self.cwd, count, *rest = data.split(b"\0")
         self.memory_bytes = int(memory)
+        self.tasks = int(tasks)
+        """Processes and threads that it may have at once; 0: any number."""
         self.argv = rest[: int(count)]
         self.env = dict(each.split(b"=", 1) for each in rest[int(count) :])
 
 
-def start(order: Order, out: int, err: int, messages: int) -> tuple[int, str]:
+def start(order: Order, fence: Fence | None, out: int, err: int, messages: int) -> tuple[int, str]:
     """Fork and execute; the pid, and why it could not be executed ("" if it could)."""
     told, tell = os.pipe()
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
-            become(order, out, err, messages, tell, parent)
+            become(order, fence, out, err, messages, tell, parent)
         except BaseException as error:
             os.write(tell, str(error).encode(errors="replace")[:2000])
         finally:
@@ -82,8 +91,10 @@ def start(order: Order, out: int, err: int, messages: int) -> tuple[int, str]:
     return pid, why.decode(errors="replace")
 
 
-def become(order: Order, out: int, err: int, messages: int, tell: int, parent: int) -> None:
+def become(order: Order, fence: Fence | None, out: int, err: int, messages: int, tell: int, parent: int) -> None:
     """In the new process: everything between fork and exec."""
+    if fence is not None:
+        fence.enter()
     os.setsid()
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -92,6 +103,11 @@ def become(order: Order, out: int, err: int, messages: int, tell: int, parent: i
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if order.memory_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (order.memory_bytes, order.memory_bytes))
+    if order.tasks and fence is None:  # counts all processes of the user; root has no such limit
+        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        most = tasks_of_machine() + SPARE_TASKS * order.tasks
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     with open("/proc/self/oom_score_adj", "r+") as file:
         score = min(1000, int(file.read()) + OOM_SCORE)
         file.seek(0)
@@ -117,11 +133,16 @@ def become(order: Order, out: int, err: int, messages: int, tell: int, parent: i
 class Supervisor:
     """Watches over one child until nothing of its tree is left."""
 
-    def __init__(self, control: socket.socket, lifeline: int, leader: int, wakeup: Wakeup) -> None:
+    def __init__(
+        self, control: socket.socket, lifeline: int, leader: int, wakeup: Wakeup, tasks: int, fence: Fence | None
+    ) -> None:
         self.control = control
         self.lifeline = lifeline
         self.leader = leader
         self.wakeup = wakeup
+        self.tasks = tasks
+        self.fence = fence
+        self.crowded = False
         self.status: int | None = None
         """Of the leader, once it has ended."""
         self.kill_at: float | None = None
@@ -134,8 +155,7 @@ class Supervisor:
         for fd in (self.wakeup.fd, self.control.fileno(), self.lifeline):
             poll.register(fd, select.POLLIN)
         while True:
-            timeout = None if self.kill_at is None else max(0.0, self.kill_at - time.monotonic()) * 1000
-            ready = {fd for fd, _ in poll.poll(timeout)}
+            ready = {fd for fd, _ in poll.poll(self.patience())}
             if self.wakeup.fd in ready:
                 self.wakeup.clear()
                 self.reap()
@@ -147,6 +167,21 @@ class Supervisor:
                 return "the instance is gone"
             if self.kill_at is not None and time.monotonic() >= self.kill_at:
                 return ""
+            if self.look():
+                return ""
+
+    def patience(self) -> int | None:
+        """Milliseconds until something has to be looked at."""
+        at = [LOOK_SECONDS] if self.tasks else []
+        if self.kill_at is not None:
+            at.append(max(0.0, self.kill_at - time.monotonic()))
+        return int(min(at) * 1000) + 1 if at else None
+
+    def look(self) -> bool:
+        """Whether the tree has grown over its limit."""
+        if self.tasks:
+            self.crowded = self.fence.breached() if self.fence else crowded(os.getpid(), self.tasks)
+        return self.crowded
 
     def obey(self, command: bytes) -> bool:
         """False when there is nobody left to give commands."""
@@ -175,10 +210,14 @@ class Supervisor:
     def clear(self) -> None:
         """End everything, and wait until nothing is left."""
         self.killed_by_us = self.status is None
+        if self.fence is not None:
+            self.fence.shut()
+            self.look()  # it may have ended because a fork was refused
         poll = select.poll()
         poll.register(self.wakeup.fd, select.POLLIN)
         while True:
-            killed = kill_all(descendants(os.getpid()))
+            members = self.fence.members() if self.fence is not None else []
+            killed = kill_all(list({*members, *descendants(os.getpid())}))
             if not self.killed_by_us:
                 self.survivors.update(killed)
             if not self.reap():
@@ -198,28 +237,45 @@ class Supervisor:
                     note = "something else killed it; that is what the kernel does when memory runs out"
             else:
                 code = str(os.WEXITSTATUS(self.status))
-        cpu = used.ru_utime + used.ru_stime
-        parts = ("X", code, number, f"{cpu:.3f}", str(used.ru_maxrss * 1024), str(len(self.survivors)), note)
-        return "\0".join(parts).encode()
+        if self.crowded:
+            note = note or f"it had more than {self.tasks} processes and threads at once"
+        cpu, peak, left = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, len(self.survivors)
+        return "\0".join(("X", code, number, f"{cpu:.3f}", str(peak), str(left), str(int(self.crowded)), note)).encode()
 
 
-def supervise(order: Order, fds: list[int], lifeline: int) -> None:
-    """The whole life of a supervisor, in a process of its own."""
+def first_in_line() -> None:
+    """Real-time priority, for root: among ten thousand processes our turn would come too late."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except OSError:
+        pass
+
+
+def supervise(order: Order, fds: list[int], lifeline: int, fences: str) -> None:
+    """The whole life of a supervisor, in a process of its own. `fences` is the folder for fences, or empty."""
     out, err, messages, control_fd = fds
     control = socket.socket(fileno=control_fd)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     wakeup = Wakeup()
-    leader, why = start(order, out, err, messages)
+    fence = Fence(fences, f"{os.getppid()}-{os.getpid()}", order.tasks) if fences and order.tasks else None
+    if fence is not None and not fence.made:
+        fence = None
+    first_in_line()
+    leader, why = start(order, fence, out, err, messages)
     for fd in (out, err, messages):
         os.close(fd)
     if why:
         os.waitpid(leader, 0)
+        if fence is not None:
+            fence.remove()
         control.send(b"F" + why.encode())
         return
     control.send(f"S{leader} {started_ticks(leader)} {os.getpid()}".encode())
-    supervisor = Supervisor(control, lifeline, leader, wakeup)
+    supervisor = Supervisor(control, lifeline, leader, wakeup, order.tasks, fence)
     note = supervisor.watch()
     supervisor.clear()
+    if fence is not None:
+        fence.remove()
     try:
         control.send(supervisor.verdict(note))
     except OSError:  # the instance is gone; it will find the attempt interrupted

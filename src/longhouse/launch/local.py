@@ -17,16 +17,17 @@ from types import TracebackType
 from typing import Self
 
 from longhouse.errors import LonghouseError, Unavailable
+from longhouse.launch._fence import site as fence_site
 from longhouse.launch._processes import MARKER, boot_id, kill_leftovers
 from longhouse.launch._runner import LARGEST_ORDER
 
-__all__ = ["CannotLaunch", "Child", "Exit", "LocalLauncher", "Spec", "kill_leftovers"]
+__all__ = ["CannotLaunch", "Child", "Exit", "LocalLauncher", "Spec", "fence_site", "kill_leftovers"]
 
 PIPE_BYTES = 256 * 1024
 ANSWER_SECONDS = 20.0
-START = "import sys; sys.path.insert(0, sys.argv[1]); from longhouse.launch._runner import main; main(int(sys.argv[2]))"
+START = "import sys; sys.path.insert(0, sys.argv[1]); from longhouse.launch._runner import main as f; f(*sys.argv[2:])"
 PACKAGES = str(Path(__file__).parents[2])
-"""The folder that holds our package; the runner imports three standard-library-only files from it."""
+"""The folder that holds our package; the runner imports four standard-library-only files from it."""
 
 
 class CannotLaunch(LonghouseError):
@@ -60,6 +61,8 @@ class Exit:
     """Of its largest process."""
     survivors_killed: int
     """Processes that were still there when the first one had ended."""
+    crowded: bool
+    """It, or what it started, had more processes than allowed, and was ended for that."""
     note: str
 
     @property
@@ -99,7 +102,7 @@ class Child:
 
     def _lost(self) -> Exit:
         killed = kill_leftovers(self.pid, self.started_ticks, self.boot_id, self.marker)
-        return Exit(None, None, 0.0, 0, killed, "the process that watched over it was killed")
+        return Exit(None, None, 0.0, 0, killed, False, "the process that watched over it was killed")
 
     def stop(self, grace_seconds: float) -> None:
         """TERM to the whole tree, KILL when the grace is over. Does not wait."""
@@ -131,13 +134,14 @@ class Child:
 
 
 def decoded(answer: bytes) -> Exit:
-    _, code, number, cpu, peak, survivors, note = answer.decode(errors="replace").split("\0", 6)
+    _, code, number, cpu, peak, survivors, crowded, note = answer.decode(errors="replace").split("\0", 7)
     return Exit(
         code=int(code) if code else None,
         signal=int(number) if number else None,
         cpu_seconds=float(cpu),
         peak_memory_bytes=int(peak),
         survivors_killed=int(survivors),
+        crowded=crowded == "1",
         note=note,
     )
 
@@ -145,7 +149,11 @@ def decoded(answer: bytes) -> Exit:
 class LocalLauncher:
     """Starts children through one small process, the runner, which is started when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, process_limit: int = 0, fences: str | None = None) -> None:
+        """`process_limit`: processes and threads that one run may have at once, 0 for any number. `fences`: where pids
+        cgroups can be made (`fence_site`); without them processes are counted."""
+        self.process_limit = process_limit
+        self.fences = fences
         self._lock = threading.Lock()
         self._runner: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -158,7 +166,7 @@ class LocalLauncher:
 
     def start(self, spec: Spec) -> Child:
         """Returns when the program is executing. Raises CannotLaunch, or Unavailable after `close`."""
-        order = encoded(spec)
+        order = encoded(spec, self.process_limit)
         for last_try in (False, True):
             with contextlib.ExitStack() as on_failure:
                 child, far_ends = self._prepared(spec, on_failure)
@@ -209,7 +217,7 @@ class LocalLauncher:
         interpreter: str = getattr(sys, "_base_executable", None) or sys.executable
         with theirs:
             self._runner = subprocess.Popen(
-                [interpreter, "-I", "-S", "-B", "-c", START, PACKAGES, str(theirs.fileno())],
+                [interpreter, "-I", "-S", "-B", "-c", START, PACKAGES, str(theirs.fileno()), self.fences or ""],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -258,10 +266,10 @@ class LocalLauncher:
             self._drop_runner()
 
 
-def encoded(spec: Spec) -> bytes:
+def encoded(spec: Spec, process_limit: int) -> bytes:
     memory = (spec.memory_mb or 0) * 1024 * 1024
     env = [f"{name}={value}" for name, value in {**spec.env, MARKER: spec.marker}.items()]
-    parts = [str(memory), str(spec.cwd), str(len(spec.argv)), *spec.argv, *env]
+    parts = [str(memory), str(process_limit), str(spec.cwd), str(len(spec.argv)), *spec.argv, *env]
     if any("\0" in part for part in parts):
         raise CannotLaunch("arguments and environment cannot contain NUL characters")
     order = "\0".join(parts).encode(errors="surrogateescape")

@@ -159,6 +159,8 @@ def _unanswered(answer: Answer, request: ReadManifest, seconds: float) -> Manife
 def _ending(end: Exit | None) -> str:
     if end is None or end.interrupted:
         return "it was killed"
+    if end.crowded:
+        return end.note
     if end.signal is not None:
         return f"signal {end.signal}" + (", perhaps for want of memory" if end.signal == 9 else "")
     return f"something in it called os._exit({end.code})"
