@@ -27,7 +27,7 @@ from longhouse.runs.state import TERMINAL
 from longhouse.store import jobs
 from longhouse.store.database import Connection, many
 from longhouse.triggers import trigger_of
-from tests.longhouse.queue_process import happened, open_house
+from tests.reliability.queue_process import happened, open_house
 
 ROOT = Path(__file__).parents[2]
 LONGEST_LIFE = 0.2
@@ -73,7 +73,7 @@ class Killing:
 
     @contextmanager
     def ready(self) -> Iterator[Killing]:
-        argv = [sys.executable, "-m", "tests.longhouse.queue_process"]
+        argv = [sys.executable, "-m", "tests.reliability.queue_process"]
         with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             self._process = process
             yield self

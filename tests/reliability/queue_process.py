@@ -1,6 +1,6 @@
 """The durable queue in a process of its own, to be killed at any instant: real database, real verbs, many threads.
 
-`python -m tests.longhouse.queue_process` reads orders, a line of JSON each. For every order it forks, so that a new
+`python -m tests.reliability.queue_process` reads orders, a line of JSON each. For every order it forks, so that a new
 life costs no imports; the child opens the database, ends what the life before it left behind, and works until it is
 killed, so many `seconds` after its start or after it is `settled`, or, without that, until no run is left. On standard
 output: `accepted <run> <token>` for each run, after its commit (the token is in its parameters: the number of a run
@@ -86,10 +86,10 @@ class Bare:
         raise AssertionError("no job code runs here")
 
 
-def open_house(folder: Path, epoch: int, owner: str) -> House:
+def open_house(folder: Path, epoch: int, owner: str, vfs: str | None = None) -> House:
     paths, feed = Paths(folder), Feed()
     paths.data.mkdir(mode=0o700, exist_ok=True)
-    database = Database(paths.database, committed=feed.committed)
+    database = Database(paths.database, committed=feed.committed, vfs=vfs)
     database.migrate(paths.data / "backups")
     clock = FastClock(epoch)
     return House(
