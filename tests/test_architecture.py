@@ -42,7 +42,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("boot",),
     (
-        *("jobs", "queue", "history", "ledger", "loading", "trials", "doctor", "accounts", "audit", "envs", "secrets"),
+        *("jobs", "queue", "history", "ledger", "pauses", "moments", "backfills", "loading", "trials", "doctor"),
+        *("accounts", "audit", "envs", "secrets"),
         *("intake", "repo", "alerts", "commis", "settings", "output"),
     ),
     ("house",),

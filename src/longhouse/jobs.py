@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from longhouse import audit, history, ledger, queue
+from longhouse import audit, history, ledger, pauses, queue
 from longhouse.errors import Conflict, Invalid, NotFound
 from longhouse.house import By, House
 from longhouse.ledger import Firing
+from longhouse.moments import ahead
+from longhouse.pauses import INSTANCE
 from longhouse.store import events, settings
 from longhouse.store import jobs as rows
 from longhouse.store import runs as run_rows
 from longhouse.store.database import Connection, Row
+from longhouse.store.idempotency import Joined
 from longhouse.store.jobs import Job
+from longhouse.store.pauses import Pause
 from longhouse.store.runs import Run
 from longhouse.triggers import trigger_of, upcoming
-from longhouse.triggers.misfire import End
 from zerg._wire import JobDescription
 from zerg.parameters import BadParameters, coerce
 
@@ -30,9 +33,13 @@ class Overview:
 
     job: Job
     next_due: int | None
-    """Milliseconds; None for a disabled or manual job."""
+    """Milliseconds; None for a disabled or manual job, and while it is paused until somebody resumes."""
     recent: list[Row]
     """The newest runs, newest first."""
+    pause: Pause | None
+    """Its own."""
+    held: bool
+    """By its own pause or by that of the instance."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ def list_jobs(house: House, *, after: str = "", limit: int = 50) -> tuple[list[O
         found = rows.page(db, after, limit + 1)
         shown = found[:limit]
         recent = run_rows.newest_of_jobs(db, [job.id for job in shown], STRIP)
-    items = [Overview(job, next_due(house, job), recent[job.id]) for job in shown]
+    held = pauses.current(house)
+    items = [_overview(house, job, recent[job.id], held) for job in shown]
     return items, shown[-1].id if len(found) > limit else None
 
 
@@ -63,18 +71,26 @@ def get_job(house: House, job_id: str) -> Overview:
     with house.db.read() as db:
         job = _get(db, job_id)
         recent = run_rows.newest_of_jobs(db, [job_id], STRIP)
-    return Overview(job, next_due(house, job), recent[job_id])
+    return _overview(house, job, recent[job_id], pauses.current(house))
 
 
-def next_due(house: House, job: Job) -> int | None:
-    trigger = trigger_of(job.spec, house.zone) if job.enabled else None
-    return trigger.after(house.clock.now()) if trigger else None
+def _overview(house: House, job: Job, recent: list[Row], held: dict[str, Pause]) -> Overview:
+    start = pauses.resumes_at(held, job.id, house.clock.now()) if job.enabled else None
+    trigger = trigger_of(job.spec, house.zone) if start is not None else None
+    due = trigger.after(_before(house, start)) if trigger and start is not None else None
+    return Overview(job, due, recent, held.get(job.id), bool({INSTANCE, job.id} & held.keys()))
+
+
+def _before(house: House, start: int) -> int:
+    """The last moment that does not count: what is due now has been due, what is due as a pause ends fires."""
+    return start if start == house.clock.now() else start - 1
 
 
 def upcoming_of(house: House, job: Job, limit: int) -> list[int]:
-    """The next due times, whether the job is enabled or not."""
-    trigger = trigger_of(job.spec, house.zone)
-    return list(upcoming(trigger, house.clock.now(), limit)) if trigger else []
+    """The next due times, whether the job is enabled or not; those after its pause if that has an end."""
+    trigger, now = trigger_of(job.spec, house.zone), house.clock.now()
+    start = pauses.resumes_at(pauses.current(house), job.id, now)
+    return list(upcoming(trigger, _before(house, now if start is None else start), limit)) if trigger else []
 
 
 def firings(house: House, job_id: str, *, low: int, high: int, limit: int = 200) -> list[Firing]:
@@ -89,16 +105,29 @@ def manifest(house: House) -> Manifest:
     return Manifest(**stored) if stored else Manifest(ok=True, loaded_commit=None)
 
 
-def run_now(house: House, job_id: str, by: By, *, params: dict[str, Any] | None = None, text: bool = False) -> Run:
-    """A run of its own, at once, for a disabled job too. `text`: the values come from a command line or form.
+def run_now(
+    house: House,
+    job_id: str,
+    by: By,
+    *,
+    params: dict[str, Any] | None = None,
+    text: bool = False,
+    at: str | None = None,
+) -> Run:
+    """A run of its own, at once or at a time to come, for a disabled job too.
 
-    Raises NotFound, Invalid (parameters), and Conflict while the job's overlap setting leaves no room.
+    `text`: the values come from a command line or form. Until its time a run for later is in nobody's way; then it
+    waits its turn like any other. Raises NotFound, Invalid (parameters, time), and Conflict while the job's overlap
+    setting leaves no room for a run at once.
     """
     with house.db.write() as db:
         job = _get(db, job_id)
         values = checked_params(job.spec, params or {}, text=text)
-        _refuse_overlap(db, job)
-        run_id = queue.enqueue(house, db, job, trigger="manual", by=by, params=values)
+        start = None if at is None else ahead(house, "at", at)
+        if start is None:
+            _refuse_overlap(house, db, job)
+        trigger = "manual" if start is None else "later"
+        run_id = queue.enqueue(house, db, job, trigger=trigger, by=by, not_before=start, params=values)
         return _run(db, run_id)
 
 
@@ -115,11 +144,11 @@ def checked_params(spec: JobDescription, given: dict[str, Any], *, text: bool) -
         ) from error
 
 
-def _refuse_overlap(db: Connection, job: Job) -> None:
-    overlap = ledger.overlap_of(db, job)
-    if overlap.admits():
+def _refuse_overlap(house: House, db: Connection, job: Job) -> None:
+    now = house.clock.now()
+    if ledger.overlap_of(db, job, now).admits():
         return
-    active = run_rows.active_of_job(db, job.id)[-1]
+    active = run_rows.in_the_way(db, job.id, now)[-1]
     state = {"queued": "is queued", "running": "is running", "retrying": "waits to be tried again"}[active["state"]]
     raise Conflict(
         f"{job.id} has run {active['id']}, which {state}; its overlap setting is {job.spec.overlap!r}",
@@ -146,7 +175,7 @@ def rerun(house: House, run_id: int, by: By, *, same_commit: bool) -> Run:
             params = checked_params(pinned.spec, old.params, text=False)
         trial = same_commit and old.trigger == "trial"
         if not trial:
-            _refuse_overlap(db, job)
+            _refuse_overlap(house, db, job)
         new = queue.enqueue(
             house,
             db,
@@ -168,7 +197,9 @@ def set_enabled(house: House, job_id: str, enabled: bool, by: By) -> Job:
     Waits for no manifest, git lock or disk space but the database's own.
     """
     with house.db.write() as db:
-        job, now = _get(db, job_id), house.clock.now()
+        now = house.clock.now()
+        pauses.expire(house, db, now)
+        job = _get(db, job_id)
         if job.enabled != enabled:
             change_enabled(house, db, job, enabled, now)
             audit.record(
@@ -189,13 +220,40 @@ def set_enabled(house: House, job_id: str, enabled: bool, by: By) -> Job:
 
 def change_enabled(house: House, db: Connection, job: Job, enabled: bool, now: int) -> None:
     """The ledger and the row; whoever calls writes the audit row."""
-    if enabled:
-        ledger.close_skip(house, db, job, now)
-    else:
-        ledger.settle_job(house, db, job, now)
-        ledger.open_skip(house, db, job, End.SKIPPED_DISABLED, now)
+    ledger.turn(house, db, job, ledger.standing(replace(job, enabled=enabled)), now)
     rows.set_enabled(db, job.id, enabled)
     events.append(db, "job.changed", f"job:{job.id}", {"job": job.id, "enabled": enabled}, now)
+
+
+def pause(house: House, job_id: str, by: By, *, until: str | None = None) -> Pause:
+    """Hold the job's schedule back, at once, also while the instance is paused. Raises NotFound, Invalid (time)."""
+    with house.db.write() as db:
+        pauses.expire(house, db, house.clock.now())
+        found = pauses.begin(house, db, job_id, [_get(db, job_id)], by, until)
+    house.feed.replan()
+    return found
+
+
+def resume(house: House, job_id: str, by: By) -> bool:
+    """False if it was not paused by itself. It stays held back while the instance is paused. Raises NotFound."""
+    with house.db.write() as db:
+        pauses.expire(house, db, house.clock.now())
+        was = pauses.end(house, db, _get(db, job_id).id, by, house.clock.now())
+    house.feed.replan()
+    return was
+
+
+def cancel_runs(house: House, job_id: str, by: By) -> list[Run]:
+    """Ask every run of the job that has not ended to stop, those for a time to come too. Raises NotFound."""
+    with house.db.write() as db:
+        _get(db, job_id, removed=True)
+        return cancel_each(house, db, run_rows.active_ids(db, job_id), by)
+
+
+def cancel_each(house: House, db: Connection, run_ids: list[int], by: By) -> list[Run]:
+    """All of them or, if one cannot be, none."""
+    inside = replace(house, db=Joined(db, house.db))
+    return [queue.cancel(inside, run_id, by) for run_id in run_ids]
 
 
 def _get(db: Connection, job_id: str, *, removed: bool = False) -> Job:

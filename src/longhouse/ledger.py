@@ -15,26 +15,32 @@ from longhouse.triggers import Trigger, trigger_of
 from longhouse.triggers.misfire import End, Fire, Missed, Overlap, admitted, policy_of, settle
 
 
-def overlap_of(db: Connection, job: Job) -> Overlap:
-    """Trial runs do not count: they are somebody's try, not the job's work."""
-    active = [run for run in run_rows.active_of_job(db, job.id) if run["trigger"] != "trial"]
-    return Overlap(job.spec.overlap, len(active))
+def standing(job: Job) -> End | None:
+    """How due times of `job` end as things stand; None: they fire. Disabled counts before paused."""
+    if not job.enabled:
+        return End.SKIPPED_DISABLED
+    return End.SKIPPED_PAUSED if job.paused else None
+
+
+def overlap_of(db: Connection, job: Job, now: int) -> Overlap:
+    """By the runs that are in the way at `now`: see `store.runs.in_the_way`."""
+    return Overlap(job.spec.overlap, len(run_rows.in_the_way(db, job.id, now)))
 
 
 def settle_job(house: House, db: Connection, job: Job, now: int) -> int:
     """Enter every due time of `job` up to `now`, start what is to start; the number of new runs.
 
-    A disabled job has one open entry instead and is left alone.
+    A disabled or paused job has one open entry instead and is left alone.
     """
     trigger = trigger_of(job.spec, house.zone)
-    if trigger is None or not job.enabled:
+    if trigger is None or standing(job) is not None:
         return 0
     entries = settle(trigger, job.cursor, now, policy=policy_of(job.spec), up_since=house.up_since)
     if not entries:
         return 0
     created = 0
     # Known: the clock was set back, and then the cursor by a change of the job. What has its entry has its run.
-    for step in admitted(entries, overlap_of(db, job), house.up_since, lambda due: firings.known(db, job.id, due)):
+    for step in admitted(entries, overlap_of(db, job, now), house.up_since, lambda due: firings.known(db, job.id, due)):
         if isinstance(step, Missed):
             _enter(db, job, step, run_id=None, now=now)
             continue
@@ -67,7 +73,25 @@ def _enter(db: Connection, job: Job, entry: Missed, *, run_id: int | None, now: 
     firings.record(db, job.id, entry.first, last=entry.last, count=entry.count, end=entry.end, run_id=run_id, now=now)
 
 
-# --- while nothing runs ---------------------------------------------------------------------------------------------
+# --- while nothing fires --------------------------------------------------------------------------------------------
+
+
+def turn(house: House, db: Connection, job: Job, end: End | None, now: int) -> None:
+    """`job` as it has been; from `now` on its due times end as `end`, or fire. What came before is explained."""
+    before = standing(job)
+    if before is end:
+        return
+    leave(house, db, job, now)
+    if end is not None:
+        open_skip(house, db, job, end, now)
+
+
+def leave(house: House, db: Connection, job: Job, now: int) -> None:
+    """Explain every due time of `job` up to `now` by how it has been."""
+    if standing(job) is None:
+        settle_job(house, db, job, now)
+    else:
+        close_skip(house, db, job, now)
 
 
 def open_skip(house: House, db: Connection, job: Job, end: End, now: int) -> None:

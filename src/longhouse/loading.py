@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from longhouse import audit, jobs, ledger
+from longhouse import audit, jobs, ledger, pauses
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.jobs import Manifest
@@ -25,7 +25,6 @@ from longhouse.store import jobs as rows
 from longhouse.store.database import Connection
 from longhouse.store.jobs import Job
 from longhouse.triggers import BadCron, schedule_key, trigger_of
-from longhouse.triggers.misfire import End
 from zerg._wire import JobDescription
 
 Busy = Callable[[str, int], None]
@@ -265,13 +264,14 @@ def _apply(house: House, loaded: Loaded) -> None:
     """One transaction: the jobs are those of the commit, and every due time up to now is explained by the old ones."""
     now = house.clock.now()
     with house.db.write() as db:
+        pauses.expire(house, db, now)
         pending = {row["job_id"]: bool(row["enabled"]) for row in rows.overrides(db)}
         before = {job.id: job for job in rows.all_jobs(db)}
         for spec in loaded.definitions:
             enabled = pending.get(spec.id, loaded.overrides.get(spec.id, spec.enabled))
             _put(house, db, before.pop(spec.id, None), spec, enabled, loaded, now)
         for gone in before.values():
-            _explain(house, db, gone, now)
+            ledger.leave(house, db, gone, now)
             rows.remove(db, gone.id, now)
             events.append(db, "job.changed", f"job:{gone.id}", {"job": gone.id, "removed": True}, now)
         rows.set_commit(db, loaded.commit)
@@ -288,22 +288,15 @@ def _put(
     same_times = old is not None and schedule_key(old.spec, house.zone) == schedule_key(spec, house.zone)
     restart = old is None or not same_times or old.enabled != enabled
     if old is not None and restart:
-        _explain(house, db, old, now)
+        ledger.leave(house, db, old, now)
     rows.put(db, spec, enabled=enabled, commit=loaded.commit, environment=environment, now=now)
     if restart:
         rows.set_cursor(db, spec.id, now)
         job = rows.get(db, spec.id)
-        if job is not None and not enabled:
-            ledger.open_skip(house, db, job, End.SKIPPED_DISABLED, now)
+        end = ledger.standing(job) if job is not None else None
+        if job is not None and end is not None:
+            ledger.open_skip(house, db, job, end, now)
     events.append(db, "job.changed", f"job:{spec.id}", {"job": spec.id, "enabled": enabled}, now)
-
-
-def _explain(house: House, db: Connection, job: Job, now: int) -> None:
-    """Up to now the old settings count."""
-    if job.enabled:
-        ledger.settle_job(house, db, job, now)
-    else:
-        ledger.close_skip(house, db, job, now)
 
 
 def _apply_overrides_alone(house: House, tree: Path) -> None:
@@ -313,6 +306,7 @@ def _apply_overrides_alone(house: House, tree: Path) -> None:
     except ManifestBroken:
         return
     with house.db.write() as db:
+        pauses.expire(house, db, house.clock.now())
         pending = {row["job_id"] for row in rows.overrides(db)}
         for job in rows.all_jobs(db):
             enabled = overrides.get(job.id, job.spec.enabled)

@@ -74,7 +74,11 @@ def enqueue(
     rerun_of: int | None = None,
     max_attempts: int | None = None,
 ) -> int:
-    """A new queued run of `job`; its id. `pinned`: it runs exactly this spec and commit, whatever is loaded later."""
+    backfill_id: int | None = None,
+    """A new queued run of `job`; its id. `pinned`: it runs exactly this spec and commit, whatever is loaded later.
+
+    The runs of a backfill come after everything else, and are one act in the audit trail: its own.
+    """
     now, spec = house.clock.now(), job.spec
     run_id = rows.enqueue(
         db,
@@ -85,7 +89,7 @@ def enqueue(
             "surface": by.surface,
             "due": due,
             "not_before": now if not_before is None else not_before,
-            "priority": spec.priority,
+            "priority": spec.priority - (0 if backfill_id is None else BACKFILL_LOWER),
             "overlap": spec.overlap,
             "concurrency_group": spec.concurrency_group,
             "concurrency_limit": spec.concurrency_limit,
@@ -99,24 +103,32 @@ def enqueue(
             "now": now,
         },
     )
-    if by is not SYSTEM:
+            "backfill_id": backfill_id,
+    if by is not SYSTEM and backfill_id is None:
         after = {"run": run_id, "trigger": trigger, "params": params or {}}
         audit.record(house, db, by, "run.create", f"job:{job.id}", after=after)
     _tell(house, db, "run.created", run_id, job.id, RunState.QUEUED)
     return run_id
+        if not_before is not None:
+            after["at"] = not_before
 
 
 # --- through --------------------------------------------------------------------------------------------------------
 
 
-def claim(house: House) -> Claimed | None:
-    """Take the run that is to start next, with a lease; None if none may start. Idle calls only read."""
+def claim(house: House, *, spare: bool = True) -> Claimed | None:
+    """Take the run that is to start next, with a lease; None if none may start. Idle calls only read.
+
+    `spare`: a slot stays free for what comes, so a backfill may start, too.
+    """
+    if house.reserve.full:
+        return None  # what was accepted waits: it could neither write nor say what it did
     with house.db.read() as db:
-        if rows.ready(db, house.clock.now()) is None:
+        if rows.ready(db, house.clock.now(), spare=spare) is None:
             return None
     with house.db.write() as db:
         now = house.clock.now()
-        run_id = rows.ready(db, now)
+        run_id = rows.ready(db, now, spare=spare)
         if run_id is None:
             return None
         run = history.in_transaction(db, run_id)

@@ -27,7 +27,7 @@ class Runner:
         self._stop_cancelled()
         looked = self._house.clock.now()  # before claiming: what becomes due while we claim is not slept over
         while not self._stopping and len(self._live) < self._slots:
-            claimed = queue.claim(self._house)
+            claimed = queue.claim(self._house, spare=len(self._live) < max(1, self._slots - 1))
             if claimed is None:
                 break
             attempt = Attempt(self._house, claimed, self._ended)

@@ -12,11 +12,12 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from longhouse import ledger
+from longhouse import ledger, pauses
 from longhouse.clock import moment
 from longhouse.house import House
 from longhouse.logs import Log
 from longhouse.store import jobs
+from longhouse.store import pauses as pause_rows
 from longhouse.store.jobs import Job
 from longhouse.triggers import BadCron, Trigger, trigger_of
 
@@ -38,11 +39,13 @@ class Plan:
     def __init__(self, house: House) -> None:
         self._house = house
         self._heap: list[tuple[int, str]] = []
+        self._pause_ends: int | None = None
 
     def rebuild(self) -> None:
         """What is due next after each job's cursor, so a due time that passed while we were away is in it."""
         with self._house.db.read() as db:
             known = jobs.all_jobs(db)
+            self._pause_ends = pause_rows.next_end(db)
         heap = []
         for job in known:
             trigger = _trigger(self._house, job)
@@ -51,6 +54,9 @@ class Plan:
                 heap.append((due, job.id))
         heapq.heapify(heap)
         self._heap = heap
+
+    def pause_is_over(self, now: int) -> bool:
+        return self._pause_ends is not None and self._pause_ends <= now
 
     def due(self, now: int, limit: int) -> list[str]:
         """At most `limit` jobs that are due at `now`, earliest first."""
@@ -63,14 +69,15 @@ class Plan:
         heapq.heapify(self._heap)
 
     def first(self) -> int | None:
-        """The earliest planned due time, passed or not."""
-        return self._heap[0][0] if self._heap else None
+        """The earliest planned due time or end of a pause, passed or not."""
+        first = self._heap[0][0] if self._heap else None
+        return min((each for each in (first, self._pause_ends) if each is not None), default=None)
 
 
 def _trigger(house: House, job: Job) -> Trigger | None:
     """None for a job that is not to fire. A schedule that has gone bad since it was loaded, because its zone left the
     machine, stops that job alone."""
-    if not job.enabled:
+    if ledger.standing(job) is not None:
         return None
     try:
         return trigger_of(job.spec, house.zone)
@@ -100,6 +107,10 @@ class Scheduler:
                 self._house.feed.plan_stale.set()
                 raise
         now = self._house.clock.now()
+        if self._plan.pause_is_over(now):
+            with self._house.db.write() as db:
+                pauses.expire(self._house, db, now)
+            self._plan.rebuild()
         due = self._plan.due(now, BATCH)
         if due:
             self._plan.settled(self._settle(due, now))

@@ -9,7 +9,10 @@ from typing import Any
 from longhouse.store.database import Connection, Row, many, one, run
 from zerg._wire import JobDescription, job_description
 
-COLUMNS = "id, spec, enabled, cursor, commit_sha, environment, version, added_at, removed_at"
+COLUMNS = (
+    "id, spec, enabled, cursor, commit_sha, environment, version, added_at, removed_at,"
+    " EXISTS (SELECT 1 FROM pauses WHERE pauses.job_id IN ('', jobs.id)) AS paused"
+)
 
 UPSERT = """
 INSERT INTO jobs (id, spec, enabled, cursor, commit_sha, environment, added_at)
@@ -31,12 +34,14 @@ class Job:
     version: int
     added_at: int
     removed_at: int | None
+    paused: bool = False
+    """By itself or with the whole instance, as far as the ledger has been told; see longhouse.pauses."""
 
 
 def _job(row: Row) -> Job:
     fields: dict[str, Any] = dict(row)
     fields["spec"] = job_description(json.loads(row["spec"]))
-    fields["enabled"] = bool(row["enabled"])
+    fields["enabled"], fields["paused"] = bool(row["enabled"]), bool(row["paused"])
     return Job(**fields)
 
 

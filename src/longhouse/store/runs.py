@@ -10,7 +10,7 @@ from longhouse.store.database import Connection, Row, insert, many, one, run
 
 COLUMNS = (
     "id, job_id, state, reason, message, trigger, actor, surface, due, not_before, priority, attempt, tries_used,"
-    " max_attempts, params, spec, commit_sha, environment, pinned, rerun_of, result, error, progress,"
+    " max_attempts, params, spec, commit_sha, environment, pinned, rerun_of, backfill_id, result, error, progress,"
     " cancel_requested_at, created_at, started_at, finished_at"
 )
 LISTED = (
@@ -44,6 +44,7 @@ class Run:
     pinned: bool
     rerun_of: int | None
     result: Any
+    backfill_id: int | None
     error: dict[str, Any] | None
     progress: dict[str, Any] | None
     cancel_requested_at: int | None
@@ -62,9 +63,11 @@ def _run(row: Row) -> Run:
 
 ENQUEUE = """
 INSERT INTO runs (job_id, trigger, actor, surface, due, not_before, priority, overlap, concurrency_group,
-                  concurrency_limit, max_attempts, params, spec, commit_sha, environment, pinned, rerun_of, created_at)
+                  concurrency_limit, max_attempts, params, spec, commit_sha, environment, pinned, rerun_of,
+                  backfill_id, created_at)
 VALUES (:job_id, :trigger, :actor, :surface, :due, :not_before, :priority, :overlap, :concurrency_group,
-        :concurrency_limit, :max_attempts, :params, :spec, :commit_sha, :environment, :pinned, :rerun_of, :now)
+        :concurrency_limit, :max_attempts, :params, :spec, :commit_sha, :environment, :pinned, :rerun_of,
+        :backfill_id, :now)
 """
 
 
@@ -78,14 +81,24 @@ def get(db: Connection, run_id: int) -> Run | None:
     return _run(row) if row else None
 
 
-def page(db: Connection, *, job_id: str | None, states: tuple[str, ...], before: int | None, limit: int) -> list[Run]:
+def page(
+    db: Connection,
+    *,
+    job_id: str | None,
+    states: tuple[str, ...],
+    before: int | None,
+    limit: int,
+    backfill_id: int | None = None,
+) -> list[Run]:
     """At most `limit` runs with an id below `before`, newest first, without their large documents."""
-    where, values = ["1"], {"limit": limit, "before": before, "job_id": job_id}
+    where, values = ["1"], {"limit": limit, "before": before, "job_id": job_id, "backfill_id": backfill_id}
     if before is not None:
         where.append("id < :before")
     if job_id is not None:
         where.append("job_id = :job_id")
     if states:
+    if backfill_id is not None:
+        where.append("backfill_id = :backfill_id")
         where.append(f"state IN ({', '.join(f':state{n}' for n in range(len(states)))})")
         values |= {f"state{n}": state for n, state in enumerate(states)}
     rows = many(
@@ -124,6 +137,20 @@ def active_of_job(db: Connection, job_id: str) -> list[Row]:
 
 
 def counts(db: Connection) -> dict[str, int]:
+def in_the_way(db: Connection, job_id: str, now: int) -> list[Row]:
+    """Those of the active runs that leave one more less room, oldest first: id and state.
+
+    Not a trial, which is somebody's try; not a backfill, which is a queue of its own; not a run for a time to come;
+    not one that a pause holds back.
+    """
+    return many(db, IN_THE_WAY, {"job_id": job_id, "now": now})
+
+
+def active_ids(db: Connection, job_id: str) -> list[int]:
+    """Every run of the job that has not ended."""
+    return [row["id"] for row in active_of_job(db, job_id)]
+
+
     """Unfinished runs by state."""
     rows = many(
         db,
@@ -149,13 +176,31 @@ def pinned_commits(db: Connection) -> set[str]:
 
 # --- claiming -------------------------------------------------------------------------------------------------------
 
-READY = """
+BY_HAND = "('manual', 'rerun', 'trial')"
+"""What a pause does not hold back: somebody wants it now, and can see that all else is paused."""
+HELD = """
+({0}.trigger NOT IN {1} AND EXISTS (SELECT 1 FROM pauses AS p WHERE p.job_id IN ('', {0}.job_id)))
+"""
+AHEAD = "({0}.trigger = 'later' AND {0}.state = 'queued' AND {0}.not_before > :now)"
+"""It waits for a time that somebody chose; until then it is in nobody's way."""
+IN_THE_WAY = f"""
+SELECT o.id, o.state FROM runs AS o INDEXED BY runs_active_of_job
+ WHERE o.job_id = :job_id AND o.state IN ('queued', 'retrying', 'running')
+   AND o.trigger <> 'trial' AND o.backfill_id IS NULL AND NOT {AHEAD.format("o")}
+   AND (o.state = 'running' OR NOT {HELD.format("o", BY_HAND)})
+ ORDER BY o.id
+"""  # noqa: S608
+READY = f"""
 SELECT r.id FROM runs AS r INDEXED BY runs_waiting
  WHERE r.state IN ('queued', 'retrying') AND r.not_before <= :now AND r.cancel_requested_at IS NULL
    AND (r.overlap = 'allow' OR NOT EXISTS (
         SELECT 1 FROM runs AS o INDEXED BY runs_active_of_job
          WHERE o.job_id = r.job_id AND o.state IN ('queued', 'retrying', 'running')
-           AND o.id <> r.id AND o.trigger <> 'trial' AND (o.state = 'running' OR o.id < r.id)))
+           AND o.id <> r.id AND o.trigger <> 'trial'
+           AND (o.state = 'running'
+                OR ((o.backfill_id IS NULL) > (r.backfill_id IS NULL)
+                    OR ((o.backfill_id IS NULL) = (r.backfill_id IS NULL) AND o.id < r.id))
+                   AND NOT {AHEAD.format("o")} AND NOT {HELD.format("o", BY_HAND)})))
    AND (r.concurrency_group IS NULL OR r.concurrency_limit > (
         SELECT count(*) FROM runs AS g WHERE g.state = 'running' AND g.concurrency_group = r.concurrency_group))
  ORDER BY r.priority DESC, r.not_before, r.id LIMIT 1
@@ -171,10 +216,13 @@ VALUES (:run_id, :attempt, :owner, :lease_until, :now, :output)
 """
 
 
-def ready(db: Connection, now: int) -> int | None:
+def ready(db: Connection, now: int, *, spare: bool = True) -> int | None:
     """The run to start next, None if none may start: highest priority, then longest due, one at a time per job unless
-    its overlap allows more, never more of a concurrency group than its limit."""
-    row = one(db, READY, {"now": now})
+    its overlap allows more, never more of a concurrency group than its limit; nothing that a pause holds back.
+
+    A backfill waits for all other runs of its job, and for a slot to spare.
+    """
+    row = one(db, READY, {"now": now, "spare": spare})
     return row["id"] if row else None
 
 
@@ -184,6 +232,7 @@ def next_start(db: Connection, now: int) -> int | None:
         db,
         "SELECT min(not_before) AS at FROM runs INDEXED BY runs_waiting"
         " WHERE state IN ('queued', 'retrying') AND not_before > :now",
+   AND (:spare OR r.backfill_id IS NULL) AND NOT {HELD.format("r", BY_HAND)}
         {"now": now},
     )
     return row["at"] if row else None

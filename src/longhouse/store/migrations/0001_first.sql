@@ -27,13 +27,39 @@ CREATE TABLE pending_overrides (
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Who holds what back: job_id '' is the whole instance. Due times inside a pause end as skipped_paused.
+CREATE TABLE pauses (
+    job_id TEXT PRIMARY KEY,
+    since INTEGER NOT NULL,
+    until INTEGER, -- the first moment that is no longer paused; NULL: until somebody resumes
+    actor TEXT NOT NULL,
+    surface TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A range of due times that somebody had run once more; its runs point here.
+CREATE TABLE backfills (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id TEXT NOT NULL,
+    low INTEGER NOT NULL, -- the range that was asked for, both ends included
+    high INTEGER NOT NULL,
+    first INTEGER NOT NULL, -- the first and the last due time in it
+    last INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    surface TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    cancelled_at INTEGER
+) STRICT;
+
+CREATE INDEX backfills_of_job ON backfills (job_id, id);
+
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'queued',
     reason TEXT,
     message TEXT NOT NULL DEFAULT '',
-    trigger TEXT NOT NULL, -- schedule, catch_up, manual, rerun, trial, first_boot
+    trigger TEXT NOT NULL, -- schedule, catch_up, manual, later, backfill, rerun, trial, first_boot
     actor TEXT NOT NULL,
     surface TEXT NOT NULL,
     due INTEGER,
@@ -51,6 +77,7 @@ CREATE TABLE runs (
     environment TEXT NOT NULL DEFAULT '',
     pinned INTEGER NOT NULL DEFAULT 0, -- commit and spec were chosen when the run was made
     rerun_of INTEGER,
+    backfill_id INTEGER,
     result TEXT, -- JSON
     error TEXT, -- JSON {type, traceback, file, line} of the last attempt that failed
     progress TEXT, -- JSON {done, total, text}
@@ -65,6 +92,7 @@ CREATE INDEX runs_active_of_job ON runs (job_id, id) WHERE state IN ('queued', '
 CREATE INDEX runs_running ON runs (concurrency_group, id) WHERE state = 'running';
 CREATE INDEX runs_of_job ON runs (job_id, id);
 CREATE INDEX runs_by_state ON runs (state, id);
+CREATE INDEX runs_of_backfill ON runs (backfill_id, id) WHERE backfill_id IS NOT NULL;
 
 -- The same table as longhouse.runs.state.NEXT; a test holds them together.
 CREATE TRIGGER runs_life BEFORE UPDATE OF state ON runs
