@@ -22,12 +22,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from longhouse import history, ledger, queue
+from longhouse import ledger, queue
 from longhouse.errors import Conflict
 from longhouse.feed import Feed
 from longhouse.house import By, House
@@ -39,6 +39,7 @@ from longhouse.runs.state import Reason, RunState
 from longhouse.store import jobs, runs
 from longhouse.store.database import Database
 from longhouse.vault import open_keys
+from tests.reliability.flaws import believe_everybody
 from zerg._wire import JobDescription
 
 SPEED = 50
@@ -147,7 +148,7 @@ class Life:
         self._happened("start", self.house.owner)
         register(self.house)
         if self.order.flaw == "careless":
-            self._drop_guards()
+            believe_everybody(self.house, setattr)
         if self.order.flaw != "forgetful":
             self._rescue()
         self._settle()
@@ -253,32 +254,6 @@ class Life:
                 queue.cancel(self.house, run_id, ME)
             except Conflict:
                 pass  # it has ended already
-
-    # --- wrong on purpose -------------------------------------------------------------------------------------------
-
-    def _drop_guards(self) -> None:
-        """`finish` as somebody would write it who has not met a second voice: it believes whoever calls."""
-        ends, moves = runs.END_ATTEMPT, runs.MOVE
-        runs.END_ATTEMPT = ends.replace(" AND state IS NULL", "")
-        runs.MOVE = moves.replace(" AND state = :old AND attempt = :attempt", "")
-        assert ends != runs.END_ATTEMPT and moves != runs.MOVE, "the guards are elsewhere now"
-        with self.house.db.write() as db:
-            db.execute("DROP TRIGGER IF EXISTS runs_life").fetchall()
-        believed, look, finish = threading.local(), history.in_transaction, queue.finish
-
-        def believing(db: Any, run_id: int) -> Any:
-            attempt = getattr(believed, "attempt", None)
-            run = look(db, run_id)
-            return run if attempt is None else replace(run, state=RunState.RUNNING, attempt=attempt)
-
-        def careless(house: House, run_id: int, attempt: int, ending: Ending) -> RunState | None:
-            believed.attempt = attempt
-            try:
-                return finish(house, run_id, attempt, ending)
-            finally:
-                believed.attempt = None
-
-        history.in_transaction, queue.finish = believing, careless
 
 
 def _ending(chance: float) -> Ending:
