@@ -42,14 +42,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("boot",),
     (
-        *("jobs", "queue", "history", "ledger", "pauses", "moments", "backfills", "loading", "trials", "doctor"),
+        *("jobs", "queue", "history", "ledger", "pauses", "moments", "backfills", "loading", "stopping", "trials", "doctor"),
         *("accounts", "audit", "envs", "secrets"),
-        *("intake", "repo", "alerts", "commis", "settings", "output"),
+        *("intake", "repo", "alerts", "commis", "settings", "output", "retention"),
     ),
     ("house",),
     ("store", "launch"),
     ("runs", "triggers"),
-    ("errors", "clock", "feed", "vault", "config", "paths", "logs", "version"),
+    (
+        *("errors", "clock", "feed", "vault", "sealing", "masking", "token_shapes"),
+        *("config", "paths", "logs", "version"),
+    ),
 )
 """The parts of longhouse. An arrow points down; sideways only among the verbs and on the floor."""
 SIDEWAYS = (6, 10)

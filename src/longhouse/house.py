@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from longhouse.clock import Clock
+from longhouse.clock import Clock, Pace
 from longhouse.feed import Feed
 from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter
+from longhouse.masking import Masker
 from longhouse.paths import Paths
+from longhouse.runs.keep import Keep
 from longhouse.store.database import Database
+from longhouse.store.reserve import Reserve
 from longhouse.vault import Keys
 
 
@@ -63,7 +66,19 @@ class House:
     environments: Environments
     grace_seconds: float
     """Between TERM and KILL when we end a run."""
+    reserve: Reserve = field(default_factory=Reserve)
+    """Knows whether the disk is full."""
+    keep: Keep = field(default_factory=Keep)
+    """How much history is kept."""
     repo_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held by whoever changes the jobs repo."""
+    maskers: dict[int, Masker] = field(default_factory=dict)
+    """The newest, by the version of the stored values that it hides."""
+    masker_lock: threading.Lock = field(default_factory=threading.Lock)
     notices: list[str] = field(default_factory=list)
     """What the owner should know about how the instance runs, shown by doctor and on the pages."""
+    pace: Pace = field(init=False)
+    """Notices that somebody sets the clock."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pace", Pace(self.clock))

@@ -91,6 +91,7 @@ CREATE INDEX runs_waiting ON runs (priority DESC, not_before, id) WHERE state IN
 CREATE INDEX runs_active_of_job ON runs (job_id, id) WHERE state IN ('queued', 'retrying', 'running');
 CREATE INDEX runs_running ON runs (concurrency_group, id) WHERE state = 'running';
 CREATE INDEX runs_of_job ON runs (job_id, id);
+CREATE INDEX runs_again ON runs (rerun_of) WHERE rerun_of IS NOT NULL;
 CREATE INDEX runs_by_state ON runs (state, id);
 CREATE INDEX runs_of_backfill ON runs (backfill_id, id) WHERE backfill_id IS NOT NULL;
 
@@ -215,6 +216,18 @@ CREATE TABLE tokens (
     used_at INTEGER,
     revoked_at INTEGER
 ) STRICT;
+
+-- Secrets of jobs and credentials of remotes; the value is encrypted and bound to its row.
+CREATE TABLE sealed (
+    realm TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL, -- of all values together, counting up
+    sealed TEXT NOT NULL, -- longhouse.sealing
+    tail TEXT NOT NULL, -- the last characters of a long value
+    set_at INTEGER NOT NULL,
+    set_by TEXT NOT NULL,
+    PRIMARY KEY (realm, name)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE idempotency_keys (
     key TEXT NOT NULL,
