@@ -33,12 +33,15 @@ def newest(db: Connection) -> int:
     return int(row["id"]) if row else 0
 
 
-def span(db: Connection) -> int:
-    """How many ids lie between the oldest and the newest event."""
-    row = one(db, "SELECT coalesce(max(id) - min(id) + 1, 0) AS span FROM events")
-    return int(row["span"]) if row else 0
+def surplus(db: Connection, keep: int, limit: int) -> list[int]:
+    """At most `limit` ids of events that are not among the newest `keep`, oldest first."""
+    rows = many(
+        db,
+        "SELECT id FROM events WHERE id <= (SELECT max(id) FROM events) - :keep ORDER BY id LIMIT :limit",
+        {"keep": keep, "limit": limit},
+    )
+    return [row["id"] for row in rows]
 
 
-def prune(db: Connection, keep: int) -> int:
-    """Drop all but the newest `keep`; how many went."""
-    return run(db, "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - :keep", {"keep": keep})
+def drop(db: Connection, ids: list[int]) -> None:
+    run(db, "DELETE FROM events WHERE id IN (SELECT value FROM json_each(:ids))", {"ids": json.dumps(ids)})

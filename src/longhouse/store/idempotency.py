@@ -56,5 +56,11 @@ def drop(db: Connection, key: str, route: str) -> None:
     run(db, "DELETE FROM idempotency_keys WHERE key = :key AND route = :route", {"key": key, "route": route})
 
 
+def older(db: Connection, before: int) -> int:
+    """How many replies were made before this time."""
+    row = one(db, "SELECT count(*) AS n FROM idempotency_keys WHERE created_at < :before", {"before": before})
+    return int(row["n"]) if row else 0
+
+
 def prune(db: Connection, before: int) -> None:
     run(db, "DELETE FROM idempotency_keys WHERE created_at < :before", {"before": before})
