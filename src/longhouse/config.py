@@ -40,6 +40,10 @@ class Config:
     """Networks whose X-Forwarded-For is believed."""
     stop_grace_seconds: float
     """Time between TERM and KILL, for a cancelled run and for all runs when the server stops."""
+    keep_days: int
+    keep_runs_least: int
+    keep_runs_most: int
+    """History: see runs.keep."""
     process_limit: int
     """How many processes and threads one run may have at once; over that it is ended (a fork bomb)."""
     index_url: str | None = field(repr=False)
@@ -322,6 +326,9 @@ SETTINGS = (
     Setting("allowed_hosts", _list(_host_name), _fixed(())),
     Setting("trusted_proxies", _list(_network), _fixed(())),
     Setting("stop_grace_seconds", _seconds, _fixed(2.0)),
+    Setting("keep_days", _whole(1, 36_500), _fixed(90)),
+    Setting("keep_runs_least", _whole(1, 1_000_000), _fixed(50)),
+    Setting("keep_runs_most", _whole(1, 10_000_000), _fixed(1000)),
     Setting("process_limit", _whole(16, 1_000_000), _processes),
     Setting("index_url", _url, _fixed(None), secret=True),
     Setting("extra_index_urls", _list(_url), _fixed(()), secret=True),
