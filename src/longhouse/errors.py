@@ -74,6 +74,13 @@ class StorageFull(LonghouseError):
     kind = "storage_full"
 
 
+class StorageFailed(LonghouseError):
+    """The disk or the database is broken. The server stops: nothing more may be acknowledged."""
+
+    code = "storage.failed"
+    kind = "storage_failed"
+
+
 class UsageError(LonghouseError):
     """A command line or setting that makes no sense; exit code 2."""
 

@@ -85,6 +85,11 @@ class Feed:
         for listener in self._listeners:
             if topic in listener.topics:
                 listener.tell()
+    def resumed(self) -> None:
+        """There is space on the disk again: all that waited for it goes on."""
+        for bell in (self.dispatch, self.plan, self.repo):
+            bell.ring()
+
 
     @contextmanager
     def listen(self, *topics: str) -> Iterator[Listener]:

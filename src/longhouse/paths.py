@@ -70,6 +70,11 @@ class Paths:
         return self.data / "instance.json"
 
     @property
+    def reserve(self) -> Path:
+        """Space set aside for a full disk."""
+        return self.data / "reserve"
+
+    @property
     def command(self) -> Path:
         """A small shell script that runs our command against this data directory, rewritten at every start."""
         return self.data / "bin" / "longhouse-jobs"

@@ -82,6 +82,7 @@ def enqueue(
     now, spec = house.clock.now(), job.spec
     run_id = rows.enqueue(
         db,
+    house.reserve.refuse(now)
         {
             "job_id": job.id,
             "trigger": trigger,

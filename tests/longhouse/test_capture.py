@@ -335,10 +335,9 @@ def test_sealing_may_be_interrupted_anywhere(path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("small")
-def test_a_full_disk_is_raised_and_leaves_whole_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_full_disk_does_not_take_is_counted_and_marked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every third write fails halfway."""
     chance, real_write, real_pwrite = random.Random(5), os.write, os.pwrite
-    failed = 0
 
     def full(real: object, fd: int, data: bytes, *at: int) -> int:
         if chance.random() < 0.3:
@@ -350,19 +349,23 @@ def test_a_full_disk_is_raised_and_leaves_whole_files(path: Path, monkeypatch: p
     capture = Capture(path, 0.0)
     monkeypatch.setattr(os, "write", lambda fd, data: full(real_write, fd, data))
     monkeypatch.setattr(os, "pwrite", lambda fd, data, at: full(real_pwrite, fd, data, at))
-    kept = []
+    kept, lost = [], 0
     for number in range(2000):
-        try:
-            capture.write(0, b"line %d\n" % number, number)
+        before = capture.lost
+        capture.write(0, b"line %d\n" % number, number)
+        if capture.lost == before:
             kept.append(f"line {number}")
-        except OSError:
-            failed += 1
+        lost += capture.lost != before
     monkeypatch.undo()
+    assert lost > 100
+    assert capture.lost_because == "the disk was full"
     capture.seal()
-    assert failed > 100
-    lines = [line.text for line in read_lines(path).lines if line.stream != Stream.GAP]
-    assert lines[-20:] == kept[-20:]
-    assert set(lines[:-30]) - set(kept) == set()
+    shown = read_lines(path).lines
+    lines = [line.text for line in shown if line.stream not in (Stream.GAP, Stream.SYSTEM)]
+    assert lines[-10:] == kept[-10:]
+    assert set(lines) - set(kept) == set()
+    marks = [line.text for line in shown if line.stream == Stream.SYSTEM]
+    assert marks and all(mark.endswith(" bytes could not be stored: the disk was full") for mark in marks)
 
 
 # --- a gigabyte -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from longhouse.errors import LonghouseError
+from longhouse.errors import LonghouseError, StorageFull
+from longhouse.store.faults import NO_SPACE
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ KINDS: dict[str, Kind] = {
     "internal": Kind(500, "Our mistake", "The server's log has the details under the request's id."),
     "cannot_start": Kind(500, "Our mistake", "The server's log has the details under the request's id."),
     "unavailable": Kind(503, "Not now", "Try again after `Retry-After` seconds."),
+    "storage_failed": Kind(
+        503,
+        "The disk or the database is broken",
+        "The server stops. Its log says what to do before it is started again.",
+    ),
     "storage_full": Kind(507, "The disk is full", "Free some space; work resumes by itself."),
 }
 RETRY_SECONDS = 2
@@ -105,6 +111,15 @@ class Unexpected(LonghouseError):
     """Something broke that should not; the log has it under the request's id."""
 
     code = "internal"
+
+
+def full_disk(error: BaseException | None) -> StorageFull | None:
+    """What to say for an error that a full disk caused, wherever it was met; None for all others."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            return StorageFull("the disk is full", hint="Free some disk space; work resumes by itself.")
+        error = error.__cause__
+    return None
 
 
 def slug(code: str) -> str:

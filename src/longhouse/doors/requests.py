@@ -37,6 +37,10 @@ class RequestIds:
         try:
             await self.app(scope, receive, named)
         except Exception as error:
+            full = problems.full_disk(error)
+            if full is not None and not begun and scope["type"] == "http":
+                await problems.answer(scope, full)(scope, receive, named)
+                return
             log.error(
                 "request failed",
                 request_id=request_id,

@@ -8,8 +8,9 @@ import select
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from longhouse import queue
 from longhouse.clock import iso
@@ -22,12 +23,17 @@ from longhouse.house import House
 from longhouse.launch.conversation import Inbox
 from longhouse.launch.local import Child, Exit
 from longhouse.launch.python import python_spec
+from longhouse.logs import Log
 from longhouse.output import Stream
 from longhouse.queue import Claimed, Ending
 from longhouse.repo import bootstrap
 from longhouse.repo.checkouts import checkout
 from longhouse.runs.state import RunState
+from longhouse.store.faults import NO_SPACE
 from zerg._wire import BadMessage, Finished, RunJob, encode
+
+log = Log("longhouse.attempt")
+T = TypeVar("T")
 
 READ_BYTES = 256 * 1024
 SETTLE_SECONDS = 0.2
@@ -53,6 +59,7 @@ class Attempt:
     _stop: Stop | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _kill_at: float = float("inf")
+    _notes: Notes | None = None
 
     def start(self) -> None:
         threading.Thread(target=self._whole, name=f"run-{self.claimed.run.id}", daemon=True).start()
@@ -73,31 +80,48 @@ class Attempt:
         run = self.claimed.run
         path = self.house.paths.output / self.claimed.output
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            capture = Capture(path, self.house.clock.monotonic(), self.house.clock)
             try:
-                ending = self._guarded(capture)
-                with contextlib.suppress(OSError):  # on a full disk the end counts, not its last words
-                    if ending.state is not RunState.SUCCEEDED and ending.message:
-                        capture.system(ending.message)
-                    capture.seal()
-            finally:
-                capture.close()
-            self._record(ending)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                capture = Capture(path, self.house.clock.monotonic(), self.house.clock)
+            except OSError as error:
+                ending = verdict.not_started(f"its output cannot be stored: {_why(error)}", self._stop)
+            else:
+                ending = self._captured(capture)
+            self._until_written(lambda: self._record(ending))
+        except LonghouseError as error:  # the next start finds the attempt and ends it
+            log.error("the end of an attempt could not be recorded", run=run.id, because=error.message)
         finally:
             self.house.feed.publish(f"log:{run.id}")
             self.ended(run.id)
 
+    def _captured(self, capture: Capture) -> Ending:
+        try:
+            ending = self._guarded(capture)
+            if ending.state is not RunState.SUCCEEDED and ending.message:
+                capture.system(ending.message)
+            with contextlib.suppress(OSError):  # on a full disk the end counts, not its last words
+                capture.seal()
+        finally:
+            capture.close()
+        if capture.lost:
+            lost = f"{capture.lost:,} bytes of its output could not be stored: {capture.lost_because}."
+            ending = replace(ending, message=f"{ending.message} {lost}".strip())
+        return ending
+
     def _record(self, ending: Ending) -> None:
-        """Until it is written: an end that got lost would have the job run again."""
+        if self._notes is not None:
+            self._notes.keep()
+        queue.finish(self.house, self.claimed.run.id, self.claimed.attempt, ending)
+
+    def _until_written(self, act: Callable[[], T]) -> T:
+        """`act` again and again while the disk is full or the database locked: what got lost would have the job run
+        again. Raises what it raised when the server stops meanwhile."""
         while True:
             try:
-                queue.finish(self.house, self.claimed.run.id, self.claimed.attempt, ending)
+                return act()
             except (StorageFull, Unavailable):
                 if self.house.feed.closing.wait(RECORD_AGAIN_SECONDS):
                     raise
-            else:
-                return
 
     def _guarded(self, capture: Capture) -> Ending:
         """Whatever goes wrong around the job becomes this attempt's ending, with its sentence."""
@@ -109,9 +133,9 @@ class Attempt:
             work.mkdir(parents=True, mode=0o700)
             return self._run(capture, work)
         except LonghouseError as error:
-            return Ending(state=RunState.FAILED, message=f"The run could not be started: {error.message}. {error.hint}")
+            return verdict.not_started(f"{error.message}. {error.hint}", self._stop)
         except OSError as error:
-            return Ending(state=RunState.FAILED, message=f"The run could not be started: {error}")
+            return verdict.not_started(_why(error), self._stop)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -122,7 +146,7 @@ class Attempt:
         _, interpreter = self.house.environments.of(tree, spec.source_file)
         artifacts = paths.artifacts / str(run.id) / str(self.claimed.attempt)
         artifacts.mkdir(parents=True, exist_ok=True)
-        notes = Notes(self.house, self.claimed, artifacts, capture)
+        self._notes = notes = Notes(self.house, self.claimed, artifacts, capture)
         request = RunJob(
             tree=str(tree),
             job_id=run.job_id,
@@ -150,13 +174,15 @@ class Attempt:
             )
         )
         with child:
-            if not queue.started(
-                self.house,
-                run.id,
-                self.claimed.attempt,
-                pid=child.pid,
-                ticks=child.started_ticks,
-                boot_id=child.boot_id,
+            if not self._until_written(
+                lambda: queue.started(
+                    self.house,
+                    run.id,
+                    self.claimed.attempt,
+                    pid=child.pid,
+                    ticks=child.started_ticks,
+                    boot_id=child.boot_id,
+                )
             ):
                 child.kill()
             with self._lock:
@@ -232,6 +258,11 @@ class Attempt:
                 self.house.feed.publish(f"log:{self.claimed.run.id}")
         notes.flush()
         return final, end or child.read_exit()
+
+
+def _why(error: OSError) -> str:
+    """Without a path: the sentence is shown to whoever may see the run."""
+    return "the disk is full" if error.errno in NO_SPACE else error.strerror or str(error)
 
 
 def _read(fd: int) -> bytes:

@@ -27,6 +27,7 @@ from longhouse.output import (
     scan_segment,
     segments,
 )
+from longhouse.store.faults import NO_SPACE
 
 HEAD_BYTES = 8 * 1024 * 1024
 TAIL_BYTES = 2 * 1024 * 1024
@@ -117,7 +118,7 @@ class Capture:
     """The output of one attempt. One thread writes; anybody may read the file meanwhile.
 
     `settle` is to be called every now and then, say five times a second: it lets go of the beginnings of lines.
-    Writing raises OSError when the disk is full; the file stays whole, and one may go on.
+    What the disk does not take is dropped and counted, and marked where it is missing; the file stays whole.
     """
 
     def __init__(self, path: Path, started_monotonic: float, clock: Clock | None = None) -> None:
@@ -135,6 +136,10 @@ class Capture:
         self._tail_payload = 0
         self._turn = 0
         self._closed = False
+        self.lost = 0
+        """Bytes of the job that could not be stored."""
+        self.lost_because = ""
+        self._unmarked = 0
 
     def write(self, stream: int, data: bytes, ms: int | None = None) -> None:
         """`ms` since the start; now, if it is not said."""
@@ -160,7 +165,8 @@ class Capture:
         return any(held.data for held in self._held.values())
 
     def seal(self) -> None:
-        """Nothing more comes: everything into the one file. May be called again after an OSError."""
+        """Nothing more comes: everything into the one file. May be called again after an OSError, which is raised
+        here only: the parts are readable as they are, and are put together at the next start."""
         if not self._closed:
             self._release(LAST_MS)
             os.fsync(self._head.fd)
@@ -186,6 +192,19 @@ class Capture:
                 self._put(stream, held.ms, data)
 
     def _put(self, stream: int, ms: int, data: bytes) -> None:
+        try:
+            if self._unmarked:
+                mark = f"{self._unmarked:,} bytes could not be stored: {self.lost_because}\n".encode()
+                self._place(Stream.SYSTEM, ms, mark)
+                self._unmarked = 0
+            self._place(stream, ms, data)
+        except OSError as error:
+            self.lost_because = "the disk was full" if error.errno in NO_SPACE else error.strerror or str(error)
+            if stream != Stream.SYSTEM:  # what we have to say is recorded with the run as well
+                self.lost += len(data)
+                self._unmarked += len(data)
+
+    def _place(self, stream: int, ms: int, data: bytes) -> None:
         """One frame: into the head while it has room, then into one of the tails for good."""
         if not self._tails and self._head.size + FRAME.size + len(data) <= HEAD_BYTES:
             self._index.reached(self._head.size, self._head.size, ms, self._cursor)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from longhouse.engine.capture import Capture
+from longhouse.errors import StorageFull, Unavailable
 from longhouse.house import House
 from longhouse.output import Stream
 from longhouse.queue import Claimed
@@ -26,6 +28,8 @@ class Notes:
     claimed: Claimed
     artifacts: Path
     capture: Capture
+    _pending: dict[tuple[str, str], StateSet | Artifact] = field(default_factory=dict)
+    """What is not written yet: the disk is full, or the database locked. Later words replace earlier ones."""
     _progress: Progress | None = None
     _written_at: float = field(default=float("-inf"))
 
@@ -37,7 +41,6 @@ class Notes:
     def take(self, messages: Sequence[Message]) -> Finished | None:
         """Keep what the messages say; the final one, if it is among them."""
         final = None
-        durable = []
         for message in messages:
             if isinstance(message, Finished):
                 final = message
@@ -45,24 +48,32 @@ class Notes:
                 self._progress = message
             elif isinstance(message, Logged):
                 self.capture.write(Stream.LOG, f"{message.level}: {message.text}\n".encode(errors="surrogateescape"))
-            elif isinstance(message, (StateSet, Artifact)):
-                durable.append(message)
-        if durable:
-            with self.house.db.write() as db:
-                for message in durable:
-                    self._keep(db, message)
+            elif isinstance(message, StateSet):
+                self._pending["state", message.key] = message
+            elif isinstance(message, Artifact):
+                self._pending["artifact", message.name] = message
+        with suppress(StorageFull, Unavailable):  # the end of the attempt tries again until it is written
+            self.keep()
         if self.house.clock.monotonic() - self._written_at >= PROGRESS_SECONDS:
             self.flush()
         return final
 
+    def keep(self) -> None:
+        """Write what the job wants kept. Raises StorageFull and Unavailable; nothing is lost then."""
+        if self._pending:
+            with self.house.db.write() as db:
+                for message in self._pending.values():
+                    self._keep(db, message)
+            self._pending.clear()
+
     def flush(self) -> None:
-        """Write the newest progress."""
+        """Write the newest progress, if it can be written now: the next one comes soon."""
         if self._progress is None:
             return
         said = {"done": self._progress.done, "total": self._progress.total, "text": self._progress.text}
         self._progress, self._written_at = None, self.house.clock.monotonic()
         run = self.claimed.run
-        with self.house.db.write() as db:
+        with suppress(StorageFull, Unavailable), self.house.db.write() as db:
             if runs.set_progress(db, run.id, self.claimed.attempt, said):
                 fact = {"run": run.id, "job": run.job_id, **said}
                 events.append(db, "run.progress", f"run:{run.id}", fact, self.house.clock.now())

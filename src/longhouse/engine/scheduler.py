@@ -107,6 +107,8 @@ class Scheduler:
                 self._house.feed.plan_stale.set()
                 raise
         now = self._house.clock.now()
+        if self._house.reserve.since(now) is not None:
+            return None  # what is due waits: it fires, or is missed, when there is space; we are rung for then
         if self._plan.pause_is_over(now):
             with self._house.db.write() as db:
                 pauses.expire(self._house, db, now)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from longhouse.errors import CannotStart, LonghouseError, NotFound
+from longhouse.errors import CannotStart, LonghouseError, NotFound, StorageFull
 from longhouse.repo import git_config
 
 SEARCHED = ("/usr/bin", "/usr/local/bin", "/bin", "/opt/git/bin")
@@ -273,6 +273,8 @@ class Git:
         clean = self._environment() | ({"GIT_INDEX_FILE": str(index)} if index else {})
         result = self._finish(argv, cwd, clean, data, limit)
         if result.code not in codes and not result.cut:
+            if b"No space left on device" in result.err or b"Disk quota exceeded" in result.err:
+                raise StorageFull(f"the disk is full: git {args[0]} could not write", hint="Free some disk space.")
             raise GitFailed(f"git {args[0]} failed: {self._reason(result)}", exit_code=result.code)
         return result
 
