@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -62,7 +62,11 @@ class Feed:
         """The work tree or a pending override wants a look."""
         self.tree_settled = threading.Event()
         """The work tree changed and has come to rest."""
+        self.draining = threading.Event()
+        """Nothing new starts; when nothing is alive any more, the server ends."""
         self.closing = threading.Event()
+        self.end: Callable[[], None] = self.close
+        """Ends the server, from any thread; whoever serves sets it."""
         self._lock = threading.Lock()
         self._listeners: frozenset[Listener] = frozenset()
 
@@ -81,15 +85,15 @@ class Feed:
         self.tree_settled.set()
         self.repo.ring()
 
-    def publish(self, topic: str) -> None:
-        for listener in self._listeners:
-            if topic in listener.topics:
-                listener.tell()
     def resumed(self) -> None:
         """There is space on the disk again: all that waited for it goes on."""
         for bell in (self.dispatch, self.plan, self.repo):
             bell.ring()
 
+    def publish(self, topic: str) -> None:
+        for listener in self._listeners:
+            if topic in listener.topics:
+                listener.tell()
 
     @contextmanager
     def listen(self, *topics: str) -> Iterator[Listener]:
