@@ -38,14 +38,20 @@ def in_transaction(db: Connection, run_id: int) -> Run:
 
 
 def list_runs(
-    house: House, *, job_id: str | None = None, states: tuple[str, ...] = (), before: int | None = None, limit: int = 50
+    house: House,
+    *,
+    job_id: str | None = None,
+    states: tuple[str, ...] = (),
+    backfill_id: int | None = None,
+    before: int | None = None,
+    limit: int = 50,
 ) -> tuple[list[Run], int | None]:
     """At most `limit` runs with an id below `before`, newest first, and where the next page starts (None: nowhere).
 
     Listed runs carry no spec, result or error.
     """
     with house.db.read() as db:
-        found = rows.page(db, job_id=job_id, states=states, before=before, limit=limit + 1)
+        found = rows.page(db, job_id=job_id, states=states, backfill_id=backfill_id, before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 

@@ -69,7 +69,7 @@ def list_jobs(house: House, *, after: str = "", limit: int = 50) -> tuple[list[O
 def get_job(house: House, job_id: str) -> Overview:
     """Raises NotFound."""
     with house.db.read() as db:
-        job = _get(db, job_id)
+        job = get_known(db, job_id)
         recent = run_rows.newest_of_jobs(db, [job_id], STRIP)
     return _overview(house, job, recent[job_id], pauses.current(house))
 
@@ -96,7 +96,7 @@ def upcoming_of(house: House, job: Job, limit: int) -> list[int]:
 def firings(house: House, job_id: str, *, low: int, high: int, limit: int = 200) -> list[Firing]:
     """The ledger of one job between two times (milliseconds), newest first. Raises NotFound."""
     with house.db.read() as db:
-        return ledger.shown(house, db, _get(db, job_id, removed=True), low, high, limit)
+        return ledger.shown(house, db, get_known(db, job_id, removed=True), low, high, limit)
 
 
 def manifest(house: House) -> Manifest:
@@ -121,7 +121,7 @@ def run_now(
     setting leaves no room for a run at once.
     """
     with house.db.write() as db:
-        job = _get(db, job_id)
+        job = get_known(db, job_id)
         values = checked_params(job.spec, params or {}, text=text)
         start = None if at is None else ahead(house, "at", at)
         if start is None:
@@ -171,7 +171,7 @@ def rerun(house: House, run_id: int, by: By, *, same_commit: bool) -> Run:
             pinned = history.job_as_it_ran(job, old)
             params = old.params
         else:
-            pinned = _get(db, old.job_id)
+            pinned = get_known(db, old.job_id)
             params = checked_params(pinned.spec, old.params, text=False)
         trial = same_commit and old.trigger == "trial"
         if not trial:
@@ -199,7 +199,7 @@ def set_enabled(house: House, job_id: str, enabled: bool, by: By) -> Job:
     with house.db.write() as db:
         now = house.clock.now()
         pauses.expire(house, db, now)
-        job = _get(db, job_id)
+        job = get_known(db, job_id)
         if job.enabled != enabled:
             change_enabled(house, db, job, enabled, now)
             audit.record(
@@ -212,7 +212,7 @@ def set_enabled(house: House, job_id: str, enabled: bool, by: By) -> Job:
                 after={"enabled": enabled},
             )
             rows.put_override(db, job_id, enabled, by.name, by.surface, now)
-        changed = _get(db, job_id)
+        changed = get_known(db, job_id)
     house.feed.replan()
     house.feed.repo.ring()
     return changed
@@ -229,7 +229,7 @@ def pause(house: House, job_id: str, by: By, *, until: str | None = None) -> Pau
     """Hold the job's schedule back, at once, also while the instance is paused. Raises NotFound, Invalid (time)."""
     with house.db.write() as db:
         pauses.expire(house, db, house.clock.now())
-        found = pauses.begin(house, db, job_id, [_get(db, job_id)], by, until)
+        found = pauses.begin(house, db, job_id, [get_known(db, job_id)], by, until)
     house.feed.replan()
     return found
 
@@ -238,15 +238,21 @@ def resume(house: House, job_id: str, by: By) -> bool:
     """False if it was not paused by itself. It stays held back while the instance is paused. Raises NotFound."""
     with house.db.write() as db:
         pauses.expire(house, db, house.clock.now())
-        was = pauses.end(house, db, _get(db, job_id).id, by, house.clock.now())
+        was = pauses.end(house, db, get_known(db, job_id).id, by, house.clock.now())
     house.feed.replan()
     return was
+
+
+def active_runs(house: House, job_id: str) -> int:
+    """How many of its runs have not ended."""
+    with house.db.read() as db:
+        return len(run_rows.active_ids(db, job_id))
 
 
 def cancel_runs(house: House, job_id: str, by: By) -> list[Run]:
     """Ask every run of the job that has not ended to stop, those for a time to come too. Raises NotFound."""
     with house.db.write() as db:
-        _get(db, job_id, removed=True)
+        get_known(db, job_id, removed=True)
         return cancel_each(house, db, run_rows.active_ids(db, job_id), by)
 
 
@@ -256,7 +262,8 @@ def cancel_each(house: House, db: Connection, run_ids: list[int], by: By) -> lis
     return [queue.cancel(inside, run_id, by) for run_id in run_ids]
 
 
-def _get(db: Connection, job_id: str, *, removed: bool = False) -> Job:
+def get_known(db: Connection, job_id: str, *, removed: bool = False) -> Job:
+    """A job of the manifest, or one that was; for verbs with a transaction of their own. Raises NotFound."""
     job = rows.get(db, job_id, removed=removed)
     if job is None:
         gone = rows.get(db, job_id, removed=True)
@@ -270,3 +277,30 @@ def _run(db: Connection, run_id: int) -> Run:
     run = run_rows.get(db, run_id)
     assert run is not None
     return run
+
+
+# --- ctx.state ------------------------------------------------------------------------------------------------------
+
+
+def memory(house: House, job_id: str) -> dict[str, Any]:
+    """What the job keeps in `ctx.state`, by key. Raises NotFound."""
+    with house.db.read() as db:
+        return rows.state(db, get_known(db, job_id, removed=True).id)
+
+
+def forget(house: House, job_id: str, key: str | None, by: By) -> int:
+    """Clear one key of the job's state, or all of it (None); how many went. Raises NotFound.
+
+    A run that is alive goes on with what it was given, and what it sets is kept.
+    """
+    with house.db.write() as db:
+        job = get_known(db, job_id, removed=True)
+        gone = [each for each in rows.state(db, job.id) if key in (None, each)]
+        if key is not None and not gone:
+            raise NotFound(f"{job_id} keeps nothing under {key!r}", hint=f"See: longhouse-jobs jobs state {job_id}")
+        for each in gone:
+            rows.drop_state(db, job.id, each)
+        if gone:
+            audit.record(house, db, by, "job.forget", f"job:{job.id}", before={"keys": sorted(gone)[:100]})
+            events.append(db, "job.changed", f"job:{job.id}", {"job": job.id}, house.clock.now())
+    return len(gone)

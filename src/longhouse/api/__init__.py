@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from longhouse.api import doctor, events, health, jobs, logs, openapi, problems, repo, runs, tokens
+from longhouse.api import (
+    backfills,
+    doctor,
+    events,
+    firings,
+    health,
+    jobs,
+    logs,
+    openapi,
+    pauses,
+    problems,
+    repo,
+    runs,
+    tokens,
+)
 
 router = APIRouter()
 # repo comes before jobs: /api/jobs/repo is no job
-for part in (repo, jobs, runs, logs, events, tokens, doctor, health, problems, openapi):
+for part in (repo, jobs, firings, runs, backfills, pauses, logs, events, tokens, doctor, health, problems, openapi):
     router.include_router(part.router)
 
 

@@ -7,22 +7,20 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from cronsim import CronSim
-from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi import APIRouter, Depends, Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from longhouse import jobs, trials
-from longhouse.api.paging import LARGEST, Cursor, Limit, link_next, number
+from longhouse import jobs, pauses, trials
+from longhouse.api.paging import Cursor, Limit, link_next
+from longhouse.api.pauses import PauseShown, Until, pause_shown
 from longhouse.api.replies import TheReplies
 from longhouse.api.runs import RunShown, run_shown, when
-from longhouse.clock import parse_iso
 from longhouse.doors import Caller, TheCaller, TheHouse, needs
 from longhouse.doors.problems import Stale
-from longhouse.errors import Invalid
 from longhouse.house import House
 from longhouse.jobs import Overview
-from longhouse.ledger import Firing
 from longhouse.store.database import Row
 from longhouse.store.idempotency import Joined
 from longhouse.triggers.cron import PROBE, BadCron, normal
@@ -31,7 +29,6 @@ router = APIRouter(tags=["jobs"])
 
 JobId = Annotated[str, Path(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}, description="The job's id.")]
 UPCOMING = 10
-DAY_MS = 24 * 60 * 60 * 1000
 
 
 class ManifestShown(BaseModel):
@@ -75,11 +72,15 @@ class JobShown(BaseModel):
     timezone: str
     cron_text: str = Field(description="The schedule in words.")
     enabled: bool
+    paused: bool = Field(description="It does not fire now: by its own pause or by that of the instance.")
+    pause: PauseShown | None = Field(description="Its own.")
     project: str | None
     tags: list[str]
     parameters: list[ParameterShown]
     version: int = Field(description="Grows with every change; also the ETag.")
-    next_due: str | None = Field(description="null for a disabled or manual job")
+    next_due: str | None = Field(
+        description="null for a disabled or manual job, and while nobody knows when a pause ends"
+    )
     last_run: RunOfJob | None
     runs: list[RunOfJob] = Field(description="The newest runs, newest first.")
 
@@ -125,9 +126,10 @@ class JobPage(BaseModel):
     items: list[JobShown]
     next: str | None
     manifest: ManifestShown
+    pause: PauseShown | None = Field(description="Of the whole instance.")
 
 
-class RunNow(BaseModel):
+class Trial(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     params: dict[str, Any] = {}
@@ -136,21 +138,11 @@ class RunNow(BaseModel):
     ] = False
 
 
-class FiringShown(BaseModel):
-    """What became of one due time, or of `count` consecutive ones with the same end."""
-
-    job_id: str
-    first: str
-    last: str
-    count: int
-    end: str
-    run_id: int | None
-    open: bool = Field(description="The entry still grows.")
-
-
-class FiringPage(BaseModel):
-    items: list[FiringShown]
-    next: str | None
+class RunNow(Trial):
+    at: Annotated[
+        str | None,
+        Field(max_length=64, description="Not now, but then: ISO 8601; without a zone, in that of the instance."),
+    ] = None
 
 
 @router.get("/api/jobs", dependencies=[Depends(needs("jobs:read"))])
@@ -163,6 +155,7 @@ def list_jobs(
         items=[JobShown(**_shown(house, overview)) for overview in found],
         next=link_next(request, response, following),
         manifest=manifest_shown(jobs.manifest(house)),
+        pause=pause_shown(pauses.of_instance(house)),
     )
 
 
@@ -179,12 +172,13 @@ def get_job(job_id: JobId, response: Response, house: TheHouse) -> JobDetail:
     dependencies=[Depends(needs("runs:write"))],
 )
 def run_now(job_id: JobId, caller: TheCaller, replies: TheReplies, body: RunNow | None = None) -> Response:
-    """Start a run at once, of a disabled job too."""
+    """Start a run at once or, with `at`, within the next 366 days; of a disabled or paused job too."""
     asked = body or RunNow()
-    return replies.once(
-        202,
-        lambda house: run_shown(jobs.run_now(house, job_id, caller.by, params=asked.params, text=asked.text)),
-    )
+
+    def act(house: House) -> RunShown:
+        return run_shown(jobs.run_now(house, job_id, caller.by, params=asked.params, text=asked.text, at=asked.at))
+
+    return replies.once(202, act)
 
 
 @router.post(
@@ -194,10 +188,10 @@ def run_now(job_id: JobId, caller: TheCaller, replies: TheReplies, body: RunNow 
     dependencies=[Depends(needs("runs:write"))],
 )
 def try_job(
-    job_id: JobId, house: TheHouse, caller: TheCaller, replies: TheReplies, body: RunNow | None = None
+    job_id: JobId, house: TheHouse, caller: TheCaller, replies: TheReplies, body: Trial | None = None
 ) -> Response:
     """Run the job once as the files stand now, committed or not, without a retry: a trial."""
-    asked = body or RunNow()
+    asked = body or Trial()
     return replies.once_slowly(
         lambda: (202, run_shown(trials.trial(house, job_id, caller.by, params=asked.params, text=asked.text)))
     )
@@ -225,6 +219,34 @@ def disable(
     return _set_enabled(house, job_id, False, caller, if_match, response)
 
 
+@router.post("/api/jobs/{job_id}/pause", dependencies=[Depends(needs("jobs:write"))])
+def pause(
+    job_id: JobId, response: Response, house: TheHouse, caller: TheCaller, body: Until | None = None
+) -> JobDetail:
+    """Hold the job's schedule back at once, until a time or until somebody resumes; what is due then is skipped."""
+    jobs.pause(house, job_id, caller.by, until=(body or Until()).until)
+    return _detail(house, jobs.get_job(house, job_id), response)
+
+
+@router.post("/api/jobs/{job_id}/resume", dependencies=[Depends(needs("jobs:write"))])
+def resume(job_id: JobId, response: Response, house: TheHouse, caller: TheCaller) -> JobDetail:
+    """End the job's own pause; nothing is made up for. It stays held back while the instance is paused."""
+    jobs.resume(house, job_id, caller.by)
+    return _detail(house, jobs.get_job(house, job_id), response)
+
+
+class Cancelled(BaseModel):
+    """The runs that were asked to stop. Those that waited have ended; the others end when their processes are gone."""
+
+    items: list[RunShown]
+
+
+@router.post("/api/jobs/{job_id}/cancel", status_code=202, dependencies=[Depends(needs("runs:write"))])
+def cancel_runs(job_id: JobId, house: TheHouse, caller: TheCaller) -> Cancelled:
+    """Ask every run of the job that has not ended to stop: running, queued, waiting for a retry or for its time."""
+    return Cancelled(items=[run_shown(run) for run in jobs.cancel_runs(house, job_id, caller.by)])
+
+
 def _set_enabled(
     house: House, job_id: str, enabled: bool, caller: Caller, if_match: str | None, response: Response
 ) -> JobDetail:
@@ -236,38 +258,6 @@ def _set_enabled(
     house.feed.replan()  # once more: the first time was before the commit
     house.feed.repo.ring()
     return _detail(house, jobs.get_job(house, job_id), response)
-
-
-@router.get("/api/jobs/{job_id}/firings", dependencies=[Depends(needs("jobs:read"))])
-def list_firings(
-    job_id: JobId,
-    request: Request,
-    response: Response,
-    house: TheHouse,
-    low: Annotated[str | None, Query(alias="from", description="ISO 8601 with a zone; a week ago if left out.")] = None,
-    high: Annotated[str | None, Query(alias="to", description="ISO 8601 with a zone; now if left out.")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> FiringPage:
-    """The ledger: what became of every due time between two moments, newest first."""
-    now = house.clock.now()
-    until = number(cursor) if cursor is not None else _time("to", high, now)
-    start = _time("from", low, (until or now) - 7 * DAY_MS)
-    found = jobs.firings(house, job_id, low=start, high=until or 0, limit=limit + 1)
-    following = str(found[limit - 1].first - 1) if len(found) > limit else None
-    return FiringPage(
-        items=[firing_shown(firing) for firing in found[:limit]], next=link_next(request, response, following)
-    )
-
-
-def _time(name: str, text: str | None, default: int) -> int:
-    if text is None:
-        return default
-    try:
-        return min(max(parse_iso(text), 0), LARGEST)
-    except (ValueError, OverflowError) as error:
-        message = "this is no ISO 8601 time with a zone, such as 2026-02-04T08:00:00Z"
-        raise Invalid(message, errors=[{"in": "query", "pointer": f"/{name}", "message": message}]) from error
 
 
 # --- showing --------------------------------------------------------------------------------------------------------
@@ -295,6 +285,8 @@ def _shown(house: House, overview: Overview) -> dict[str, Any]:
         "timezone": spec.timezone or house.zone,
         "cron_text": in_words(spec.cron, spec.every),
         "enabled": job.enabled,
+        "paused": overview.held,
+        "pause": pause_shown(overview.pause),
         "project": spec.project,
         "tags": list(spec.tags),
         "parameters": [ParameterShown(**{**each.values(), "choices": list(each.choices)}) for each in spec.parameters],
@@ -344,18 +336,6 @@ def _detail(house: House, overview: Overview, response: Response) -> JobDetail:
 
 def _etag(overview: Overview) -> str:
     return f'"{overview.job.version}"'
-
-
-def firing_shown(firing: Firing) -> FiringShown:
-    return FiringShown(
-        job_id=firing.job_id,
-        first=when(firing.first) or "",
-        last=when(firing.last) or "",
-        count=firing.count,
-        end=firing.end,
-        run_id=firing.run_id,
-        open=firing.open,
-    )
 
 
 @lru_cache(maxsize=4096)

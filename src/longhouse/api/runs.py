@@ -33,7 +33,7 @@ class RunShown(BaseModel):
     state: RunState
     reason: str | None
     message: str
-    trigger: str = Field(description="schedule, catch_up, manual, rerun, trial or first_boot")
+    trigger: str = Field(description="schedule, catch_up, manual, later, backfill, rerun, trial or first_boot")
     actor: str
     surface: str
     due: str | None
@@ -45,6 +45,7 @@ class RunShown(BaseModel):
     commit: str | None
     environment: str
     rerun_of: int | None
+    backfill_id: int | None
     progress: dict[str, Any] | None
     cancel_requested_at: str | None
     created_at: str
@@ -114,12 +115,15 @@ def list_runs(
     house: TheHouse,
     job: Annotated[str | None, Query(max_length=64, description="Only runs of this job.")] = None,
     state: Annotated[list[RunState] | None, Query(max_length=8, description="Only runs in these states.")] = None,
+    backfill: Annotated[int | None, Query(ge=1, le=LARGEST, description="Only runs of this backfill.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> RunPage:
     """Runs, newest first."""
     states = tuple(str(each) for each in state or ())
-    found, following = history.list_runs(house, job_id=job, states=states, before=number(cursor), limit=limit)
+    found, following = history.list_runs(
+        house, job_id=job, states=states, backfill_id=backfill, before=number(cursor), limit=limit
+    )
     following_text = None if following is None else str(following)
     return RunPage(items=[run_shown(run) for run in found], next=link_next(request, response, following_text))
 
@@ -186,6 +190,7 @@ def run_values(run: Run) -> dict[str, Any]:
         "commit": run.commit_sha,
         "environment": run.environment,
         "rerun_of": run.rerun_of,
+        "backfill_id": run.backfill_id,
         "progress": run.progress,
         "cancel_requested_at": when(run.cancel_requested_at),
         "created_at": iso(run.created_at),

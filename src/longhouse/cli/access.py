@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import click
 
 from longhouse.cli.call import Call, command
 from longhouse.cli.terminal import line
-from longhouse.cli.times import away, local
-from longhouse.clock import SystemClock, iso, moment
+from longhouse.cli.times import away, from_now, local
+from longhouse.clock import SystemClock, iso
 from longhouse.errors import UsageError
 from longhouse.paths import Paths
-
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @command(name="login-link")
@@ -109,14 +106,14 @@ def revoke(call: Call, token_id: int) -> None:
 
 def expiry(text: str) -> str:
     """ISO time of `90d`, `12h`, `30m` from now, or of the beginning of a date here. Raises UsageError."""
-    if match := re.fullmatch(r"(\d{1,5})([mhd])", text):
-        when = moment(SystemClock().now()) + timedelta(**{UNITS[match[2]]: int(match[1])})
-    else:
-        try:
-            when = datetime.fromisoformat(text).astimezone(UTC)
-        except (ValueError, OverflowError) as error:
-            raise UsageError(
-                f"--expires: {text!r} is neither a date nor a time from now",
-                hint="Write it as 2027-01-31, 90d, 12h or 30m.",
-            ) from error
+    found = from_now(text)
+    if found is not None:
+        return found
+    try:
+        when = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"--expires: {text!r} is neither a date nor a time from now",
+            hint="Write it as 2027-01-31, 90d, 12h or 30m.",
+        ) from error
     return iso(int(when.timestamp() * 1000))

@@ -108,6 +108,12 @@ class Call:
         answer: str = click.prompt(question, hide_input=True, confirmation_prompt=True, err=True)
         return answer
 
+    def agree(self, question: str, flag: str) -> bool:
+        """Yes or no from the terminal. Raises UsageError where nobody can answer."""
+        if self.no_input or not sys.stdin.isatty():
+            raise UsageError(f"this would ask: {question}", hint=f"Answer it with {flag}.")
+        return click.confirm(question, err=True)
+
 
 def write(text: str) -> None:
     """A line on stdout, in UTF-8 whatever the locale says; flushed, because another program may be waiting for it."""

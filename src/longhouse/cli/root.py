@@ -9,10 +9,12 @@ import click
 
 from longhouse.cli import terminal
 from longhouse.cli.access import login_link, password, tokens
+from longhouse.cli.backfills import backfill, backfills
 from longhouse.cli.call import options
 from longhouse.cli.instance import Refused
 from longhouse.cli.jobs import jobs
 from longhouse.cli.local import completion, configuration, doctor, serve
+from longhouse.cli.pauses import pause, resume
 from longhouse.cli.repo import repo
 from longhouse.cli.runs import run as run_job
 from longhouse.cli.runs import runs
@@ -49,7 +51,23 @@ def root(context: click.Context, /, **given: Any) -> None:
     context.obj = given
 
 
-for each in (serve, jobs, run_job, runs, repo, doctor, login_link, password, tokens, configuration, completion):
+for each in (
+    serve,
+    jobs,
+    run_job,
+    runs,
+    backfill,
+    backfills,
+    pause,
+    resume,
+    repo,
+    doctor,
+    login_link,
+    password,
+    tokens,
+    configuration,
+    completion,
+):
     root.add_command(each)
 
 

@@ -110,13 +110,17 @@ def page(
 
 
 def newest_of_jobs(db: Connection, job_ids: list[str], each: int) -> dict[str, list[Row]]:
-    """The newest `each` runs of each job, newest first: id, state, reason, due, created_at, started_at, finished_at."""
+    """The newest `each` runs of each job, newest first, without what of a backfill still waits.
+
+    id, state, reason, due, created_at, started_at, finished_at.
+    """
     rows = many(
         db,
         "SELECT wanted.value AS job_id, r.id, r.state, r.reason, r.trigger, r.due, r.created_at, r.started_at,"
         " r.finished_at"
         " FROM json_each(:ids) AS wanted JOIN runs AS r ON r.id IN"
-        " (SELECT id FROM runs WHERE job_id = wanted.value ORDER BY id DESC LIMIT :each)"
+        " (SELECT id FROM runs WHERE job_id = wanted.value AND (backfill_id IS NULL OR state <> 'queued')"
+        " ORDER BY id DESC LIMIT :each)"
         " ORDER BY r.id DESC",
         {"ids": json.dumps(job_ids), "each": each},
     )

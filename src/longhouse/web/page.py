@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from longhouse import jobs
+from longhouse import jobs, pauses
 from longhouse.clock import iso
 from longhouse.errors import LonghouseError
 from longhouse.house import House
@@ -147,7 +147,7 @@ def frame(request: Request) -> dict[str, Any]:
 
 def standing(house: House) -> dict[str, Any]:
     """What every page says at its top when something is wrong."""
-    return {"manifest": jobs.manifest(house), "notices": tuple(house.notices)}
+    return {"pause": pauses.of_instance(house), "manifest": jobs.manifest(house), "notices": tuple(house.notices)}
 
 
 def _html(text: str, status: int) -> HTMLResponse:
