@@ -42,7 +42,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("boot",),
     (
-        *("jobs", "queue", "history", "ledger", "pauses", "moments", "backfills", "loading", "stopping", "trials", "doctor"),
+        *("jobs", "queue", "history", "ledger", "pauses", "jumps", "held", "moments", "backfills", "loading"),
+        *("stopping", "trials", "doctor"),
         *("accounts", "audit", "envs", "secrets"),
         *("intake", "repo", "alerts", "commis", "settings", "output", "retention"),
     ),

@@ -6,10 +6,13 @@ import os
 import shutil
 from dataclasses import dataclass
 
-from longhouse import jobs
+from longhouse import held, jobs
+from longhouse.clock import iso
 from longhouse.house import House
 from longhouse.repo import panel
-from longhouse.store import runs
+from longhouse.store import attempts as attempt_rows
+from longhouse.store import integrity, runs
+from longhouse.store.faults import DAMAGED_HINT
 
 LOW_BYTES = 512 * 1024 * 1024
 
@@ -25,7 +28,17 @@ class Check:
 
 def report(house: House) -> list[Check]:
     """All checks of a running instance, in a stable order."""
-    return [_manifest(house), _repo(house), _database(house), _disk(house), _queue(house), *_user(), *_notices(house)]
+    return [
+        _manifest(house),
+        _repo(house),
+        _database(house),
+        _disk(house),
+        _queue(house),
+        _processes(house),
+        *_user(),
+        *_clock(house),
+        *_notices(house),
+    ]
 
 
 def _manifest(house: House) -> Check:
@@ -53,15 +66,27 @@ def _repo(house: House) -> Check:
 
 
 def _database(house: House) -> Check:
+    size = house.paths.database.stat().st_size / 1024 / 1024
     with house.db.read() as db:
         counts = runs.counts(db)
-    size = house.paths.database.stat().st_size / 1024 / 1024
-    return Check("database", "ok", f"{size:.1f} MiB, {sum(counts.values())} unfinished runs")
+        checked = integrity.last(db)
+    if checked is not None and checked.found:
+        return Check("database", "error", f"it is damaged: {checked.found[0]}", DAMAGED_HINT)
+    seen = "not yet read as a whole" if checked is None else f"sound at {iso(checked.at)}, when all of it was read"
+    return Check("database", "ok", f"{size:.1f} MiB, {sum(counts.values())} unfinished runs; {seen}")
 
 
 def _disk(house: House) -> Check:
     free = shutil.disk_usage(house.paths.data).free
     shown = f"{free / 1024**3:.1f} GiB free in {house.paths.data}"
+    since = house.reserve.since(house.clock.now())
+    if since is not None:
+        return Check(
+            "disk",
+            "error",
+            f"the disk is full since {iso(since)}: no run is started or accepted; {shown}",
+            "Free some space; work resumes within half a minute, without a restart.",
+        )
     if free < LOW_BYTES:
         return Check("disk", "warning", shown, "Below 0.5 GiB: free some space before runs fail.")
     return Check("disk", "ok", shown)
@@ -69,12 +94,27 @@ def _disk(house: House) -> Check:
 
 def _queue(house: House) -> Check:
     with house.db.read() as db:
-        foreign = runs.foreign_attempts(db, house.owner)
+        foreign = attempt_rows.foreign(db, house.owner)
     if foreign:
         return Check(
             "queue", "error", f"{len(foreign)} attempts belong to a server that is gone", "Restart the server."
         )
     return Check("queue", "ok", "every running attempt has its process here")
+
+
+def _processes(house: House) -> Check:
+    """What holds a fork bomb: the kernel, or only our counting ten times a second."""
+    most = f"a run that has more than {house.launcher.process_limit} processes and threads is ended"
+    if house.launcher.fences is not None:
+        return Check("processes", "ok", f"{most}; a pids cgroup refuses it more than that at once")
+    if os.geteuid() != 0:
+        return Check("processes", "ok", f"{most}; the limit of this user's processes holds it until it is noticed")
+    return Check(
+        "processes",
+        "warning",
+        f"{most}, but nothing holds it until it is noticed: limits do not bind root, and no pids cgroup is ours",
+        "Run the server as an ordinary user, or give it a pids cgroup (systemd: Delegate=pids, DelegateSubgroup=main).",
+    )
 
 
 def _user() -> list[Check]:
@@ -83,6 +123,10 @@ def _user() -> list[Check]:
         return []
     message = "jobs run as the same user as the server and can reach its files"
     return [Check("user", "warning", message, "Trust what you commit.")]
+
+
+def _clock(house: House) -> list[Check]:
+    return [Check("clock", "warning", sentence, held.HINT) for sentence in held.sentences(house)]
 
 
 def _notices(house: House) -> list[Check]:

@@ -22,6 +22,7 @@ from longhouse.repo.commits import Committed
 from longhouse.repo.git import Git
 from longhouse.store import events, settings
 from longhouse.store import jobs as rows
+from longhouse.store import runs as run_rows
 from longhouse.store.database import Connection
 from longhouse.store.jobs import Job
 from longhouse.triggers import BadCron, schedule_key, trigger_of
@@ -290,11 +291,13 @@ def _put(
     if old is not None and restart:
         ledger.leave(house, db, old, now)
     rows.put(db, spec, enabled=enabled, commit=loaded.commit, environment=environment, now=now)
+    run_rows.renew(db, spec)
     if restart:
-        rows.set_cursor(db, spec.id, now)
         job = rows.get(db, spec.id)
-        end = ledger.standing(job) if job is not None else None
-        if job is not None and end is not None:
+        assert job is not None
+        ledger.start(house, db, job, now)
+        end = ledger.standing(job)
+        if end is not None:
             ledger.open_skip(house, db, job, end, now)
     events.append(db, "job.changed", f"job:{spec.id}", {"job": spec.id, "enabled": enabled}, now)
 

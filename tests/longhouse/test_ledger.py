@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from longhouse import history, jobs, ledger, queue
+import pytest
+
+from longhouse import held, history, jobs, ledger, queue
 from longhouse.engine.scheduler import Scheduler
+from longhouse.errors import Conflict
 from longhouse.house import By, House
 from longhouse.queue import Ending
 from longhouse.runs.state import RunState
 from longhouse.store import jobs as rows
+from longhouse.store import runs as run_rows
 from longhouse.store.jobs import Job
-from tests.conftest import START, HandClock
+from tests.conftest import START, HandClock, job_spec
 from tests.longhouse.test_queue import registered
 
 ME = By("me", "cli")
@@ -186,3 +190,144 @@ def test_a_schedule_that_has_gone_bad_stops_its_job_alone(house: House, clock: H
     clock.advance(60)
     scheduler.step()
     assert entries(house) == [(1, 1, 1, "ran")]
+
+
+# --- somebody sets the clock ----------------------------------------------------------------------------------------
+
+
+def stepped(scheduler: Scheduler, clock: HandClock, minutes: int) -> None:
+    """The wall clock alone is set; the scheduler looks."""
+    clock.ms += minutes * MINUTE
+    scheduler.watch()
+    look(scheduler)
+
+
+def look(scheduler: Scheduler) -> None:
+    while scheduler.step() is not None:
+        pass
+
+
+def lived(house: House, clock: HandClock, scheduler: Scheduler, minutes: int) -> None:
+    for _ in range(minutes):
+        clock.advance(60)
+        look(scheduler)
+
+
+def ran(house: House) -> list[float]:
+    return [first for first, _, _, end in entries(house) if end == "ran"]
+
+
+def test_set_forward_by_days_and_back_again_the_job_fires_as_if_nothing_had_been(house: House, clock: HandClock):
+    minutely(house, overlap="allow")
+    scheduler = Scheduler(house)
+    lived(house, clock, scheduler, 2)
+    stepped(scheduler, clock, 3 * 1440)
+    assert entries(house)[2:] == [(3, 3 * 1440 + 2, 3 * 1440, "held_clock")], "no storm"
+    lived(house, clock, scheduler, 1)
+    assert ran(house) == [1, 2, 3 * 1440 + 3], "it goes on by the new clock"
+    stepped(scheduler, clock, -3 * 1440)
+    lived(house, clock, scheduler, 2)
+    assert entries(house)[:5] == [
+        *((n, n, 1, "ran") for n in (1, 2)),
+        (3, 3, 1, "held_clock"),
+        *((n, n, 1, "ran") for n in (4, 5)),
+    ]
+    assert [each.due_times for each in held.overview(house)] == [1], "what is ahead is no longer asked about"
+
+
+def test_a_smaller_step_forward_is_like_a_downtime(house: House, clock: HandClock):
+    minutely(house, misfire_grace_seconds=10)
+    scheduler = Scheduler(house)
+    clock.advance(30)
+    stepped(scheduler, clock, 45)
+    assert entries(house) == [(1, 44, 44, "caught_up_by"), (45, 45, 1, "ran")]
+
+
+def test_set_back_what_ran_does_not_run_again_and_the_rest_does(house: House, clock: HandClock):
+    minutely(house, overlap="skip")
+    scheduler = Scheduler(house)
+    lived(house, clock, scheduler, 10)
+    assert entries(house) == [(1, 1, 1, "ran"), (2, 10, 9, "skipped_overlap")]
+    finish(house)
+    stepped(scheduler, clock, -10)
+    lived(house, clock, scheduler, 3)
+    assert entries(house) == [(1, 1, 1, "ran"), (2, 2, 1, "ran"), (3, 3, 1, "skipped_overlap")]
+
+
+def test_set_back_while_it_is_disabled_every_minute_is_explained(house: House, clock: HandClock):
+    minutely(house, overlap="allow")
+    scheduler = Scheduler(house)
+    lived(house, clock, scheduler, 5)
+    stepped(scheduler, clock, -3)
+    jobs.set_enabled(house, "a", False, ME)
+    lived(house, clock, scheduler, 5)
+    jobs.set_enabled(house, "a", True, ME)
+    lived(house, clock, scheduler, 1)
+    assert entries(house)[5:] == [(6, 7, 2, "skipped_disabled"), (8, 8, 1, "ran")]
+
+
+def test_a_jump_is_seen_by_whoever_settles_first(house: House, clock: HandClock):
+    minutely(house)
+    clock.ms += 120 * MINUTE
+    assert settle(house) == 0
+    assert entries(house) == [(1, 120, 120, "held_clock")]
+
+
+def test_what_is_held_is_caught_up_when_somebody_says_so(house: House, clock: HandClock):
+    minutely(house, catch_up="latest")
+    registered(house, "b", every=60, catch_up="skip")
+    registered(house, "c", every=60, catch_up="all", max_catch_up=3)
+    registered(house, "d", every=60)
+    scheduler = Scheduler(house)
+    stepped(scheduler, clock, 120)
+    jobs.set_enabled(house, "d", False, ME)
+    assert [(each.jobs, each.due_times) for each in held.overview(house)] == [(4, 480)]
+    assert held.accept(house, ME) == held.Decided(runs=4, due_times=360, left=120)
+    assert entries(house) == [(1, 119, 119, "caught_up_by"), (120, 120, 1, "ran")]
+    assert entries(house, "b") == [(1, 120, 120, "missed_late")]
+    assert entries(house, "c") == [(1, 117, 117, "missed_late"), *((n, n, 1, "ran") for n in (118, 119, 120))]
+    assert entries(house, "d") == [(1, 120, 120, "held_clock")]
+    with pytest.raises(Conflict):
+        held.accept(house, ME)
+
+
+def test_what_is_held_may_be_left(house: House, clock: HandClock):
+    minutely(house)
+    scheduler = Scheduler(house)
+    stepped(scheduler, clock, 120)
+    assert held.leave(house, ME) == held.Decided(runs=0, due_times=0, left=120)
+    lived(house, clock, scheduler, 1)
+    assert entries(house) == [(1, 120, 120, "held_clock"), (121, 121, 1, "ran")]
+
+
+def test_a_server_that_starts_behind_its_ledger_goes_on_from_now(house: House, clock: HandClock):
+    minutely(house, overlap="allow")
+    lived(house, clock, Scheduler(house), 5)
+    clock.ms -= 4 * MINUTE
+    later = replace(house, up_since=clock.now())
+    scheduler = Scheduler(later)
+    scheduler.catch_up()
+    lived(later, clock, scheduler, 6)
+    assert ran(later) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_retry_waits_no_longer_because_the_clock_was_set_back(house: House, clock: HandClock):
+    registered(house, "r", every=None, max_attempts=3, retry_delay_seconds=60)
+    jobs.run_now(house, "r", ME)
+    found = queue.claim(house)
+    assert found is not None
+    queue.finish(house, found.run.id, 1, Ending(state=RunState.FAILED))
+    scheduler = Scheduler(house)
+    stepped(scheduler, clock, -60)
+    clock.advance(67)
+    assert queue.claim(house) is not None
+
+
+def test_a_changed_job_s_waiting_run_is_started_by_what_the_job_says_now(house: House, clock: HandClock):
+    minutely(house, overlap="queue", max_attempts=1)
+    run = jobs.run_now(house, "a", ME)
+    spec = job_spec("a", cron=None, every=60, max_attempts=4, priority=7, concurrency_group="g")
+    with house.db.write() as db:
+        run_rows.renew(db, spec)
+    renewed = history.get(house, run.id)
+    assert (renewed.max_attempts, renewed.priority) == (4, 7)

@@ -6,23 +6,45 @@ from fastapi import APIRouter, FastAPI
 
 from longhouse.api import (
     backfills,
+    clock,
     doctor,
     events,
     firings,
     health,
     jobs,
     logs,
+    memory,
     openapi,
     pauses,
     problems,
     repo,
     runs,
+    secrets,
+    stopping,
     tokens,
 )
 
 router = APIRouter()
 # repo comes before jobs: /api/jobs/repo is no job
-for part in (repo, jobs, firings, runs, backfills, pauses, logs, events, tokens, doctor, health, problems, openapi):
+for part in (
+    repo,
+    jobs,
+    firings,
+    memory,
+    runs,
+    backfills,
+    pauses,
+    clock,
+    logs,
+    events,
+    tokens,
+    secrets,
+    doctor,
+    health,
+    stopping,
+    problems,
+    openapi,
+):
     router.include_router(part.router)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,11 +16,12 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from longhouse import jobs
+from longhouse import held, jobs
 from longhouse.doors import TheHouse, needs
-from longhouse.errors import LonghouseError
+from longhouse.errors import LonghouseError, StorageFull
 from longhouse.house import House
 from longhouse.runs.state import ACTIVE
+from longhouse.store import attempts as attempt_rows
 from longhouse.store import jobs as job_rows
 from longhouse.store import runs as run_rows
 
@@ -29,7 +29,6 @@ router = APIRouter(tags=["health"])
 
 KEPT_SECONDS = 2.0
 """Strangers may ask: an answer serves everybody for this long."""
-LEAST_FREE_BYTES = 16 * 1024 * 1024
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -59,6 +58,8 @@ class Readiness:
         """Empty: ready."""
         if house.feed.closing.is_set():
             return ["the server is stopping"]
+        if house.feed.draining.is_set():
+            return ["the server is draining: it stops when the runs that go on have ended"]
         with self._lock:
             if house.clock.monotonic() - self._at >= KEPT_SECONDS:
                 self._reasons = [*_of_storage(house), *self.engine()]
@@ -73,8 +74,9 @@ def _of_storage(house: House) -> Iterator[str]:
     except LonghouseError as error:
         yield error.message
     try:
-        if shutil.disk_usage(house.paths.data).free < LEAST_FREE_BYTES:
-            yield "the disk is full"
+        house.reserve.refuse(house.clock.now())
+    except StorageFull as error:
+        yield error.message
     except OSError:
         yield "the data directory cannot be read"
     for name, path in (("jobs", house.paths.tree), ("jobs.git", house.paths.git_dir)):
@@ -131,6 +133,7 @@ def _warnings(house: House) -> Iterator[str]:
     if not manifest.ok:
         place = f"{manifest.file}:{manifest.line}" if manifest.line else manifest.file or "manifest.py"
         yield f"the manifest is broken at {place}: {manifest.error}"
+    yield from held.sentences(house)
     yield from house.notices
 
 
@@ -156,7 +159,7 @@ class Figures(Collector):
     def collect(self) -> Iterator[Metric]:
         house, now = self.house, self.house.clock.now()
         with house.db.read() as db:
-            states, stuck = run_rows.counts(db), len(run_rows.foreign_attempts(db, house.owner))
+            states, stuck = run_rows.counts(db), attempt_rows.stuck(db, house.owner, now)
             known = job_rows.all_jobs(db)
         yield InfoMetricFamily("longhouse", "The program.", value={"version": house.version})
         runs = GaugeMetricFamily("longhouse_runs", "Unfinished runs by state.", labels=["state"])
@@ -170,7 +173,7 @@ class Figures(Collector):
         yield by_enabled
         for name, text, value in (
             ("queue_depth", "Runs that wait.", states.get("queued", 0) + states.get("retrying", 0)),
-            ("stuck_runs", "Attempts that should be alive, but belong to a server that is gone.", stuck),
+            ("stuck_runs", "Runs that should be alive and give no sign of life.", stuck),
             (
                 "scheduler_lag_seconds",
                 "How long the earliest due time waits for its ledger entry.",

@@ -11,6 +11,7 @@ from longhouse.cli import terminal
 from longhouse.cli.access import login_link, password, tokens
 from longhouse.cli.backfills import backfill, backfills
 from longhouse.cli.call import options
+from longhouse.cli.clock import clock
 from longhouse.cli.instance import Refused
 from longhouse.cli.jobs import jobs
 from longhouse.cli.local import completion, configuration, doctor, serve
@@ -18,6 +19,8 @@ from longhouse.cli.pauses import pause, resume
 from longhouse.cli.repo import repo
 from longhouse.cli.runs import run as run_job
 from longhouse.cli.runs import runs
+from longhouse.cli.secrets import secrets
+from longhouse.cli.stopping import stop
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.version import VERSION
 
@@ -53,6 +56,7 @@ def root(context: click.Context, /, **given: Any) -> None:
 
 for each in (
     serve,
+    stop,
     jobs,
     run_job,
     runs,
@@ -60,7 +64,9 @@ for each in (
     backfills,
     pause,
     resume,
+    clock,
     repo,
+    secrets,
     doctor,
     login_link,
     password,

@@ -11,7 +11,7 @@ from longhouse.cli import following, terminal
 from longhouse.cli.call import Call, aligned, command
 from longhouse.cli.jobs import JOB, PARAMS, TIMEOUT, job_ids, values
 from longhouse.cli.terminal import line, plain
-from longhouse.cli.times import away, between, local
+from longhouse.cli.times import away, between, from_now, local
 
 STATES = ("queued", "running", "retrying", "succeeded", "degraded", "failed", "skipped", "cancelled")
 
@@ -28,12 +28,19 @@ def runs() -> None:
 @command()
 @JOB
 @PARAMS
+@click.option(
+    "--at", metavar="TIME", help="Not now, but at this time: 2026-02-04 08:00 in the instance's zone, or 90m from now."
+)
 @WAIT
 @FOLLOW
 @TIMEOUT
-def run(call: Call, job_id: str, params: tuple[str, ...], wait: bool, follow: bool, timeout: float | None) -> int:
-    """Start a run of a job now, also of a disabled one."""
-    body = {"params": values(params), "text": True}
+def run(
+    call: Call, job_id: str, params: tuple[str, ...], at: str | None, wait: bool, follow: bool, timeout: float | None
+) -> int:
+    """Start a run of a job, now or later, also of a disabled or paused one."""
+    body: dict[str, Any] = {"params": values(params), "text": True}
+    if at is not None:
+        body["at"] = from_now(at) or at
     started = call.instance.post(f"/api/jobs/{following.segment(job_id)}/run", body)
     return _after(call, started, wait=wait, follow=follow, timeout=timeout)
 
@@ -43,7 +50,12 @@ def _after(call: Call, started: dict[str, Any], *, wait: bool, follow: bool, tim
         return following.follow(call, started, timeout)
     if wait:
         return following.wait(call, started, timeout)
-    call.show(started, f"run {started['id']} of {line(started['job_id'])} is {started['state']}")
+    said = f"run {started['id']} of {line(started['job_id'])}"
+    if started["trigger"] == "later":
+        call.show(started, f"{said} waits until {local(started['not_before'])} ({away(started['not_before'])})")
+        call.note(f"Cancel it: longhouse-jobs runs cancel {started['id']}")
+        return 0
+    call.show(started, f"{said} is {started['state']}")
     call.note(f"Its output: longhouse-jobs runs logs -f {started['id']}")
     return 0
 
@@ -53,10 +65,11 @@ def _after(call: Call, started: dict[str, Any], *, wait: bool, follow: bool, tim
 @click.option(
     "--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable."
 )
+@click.option("--backfill", type=click.IntRange(min=1), metavar="N", help="Only runs of this backfill.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
-def list_runs(call: Call, job: str | None, states: tuple[str, ...], limit: int) -> None:
+def list_runs(call: Call, job: str | None, states: tuple[str, ...], backfill: int | None, limit: int) -> None:
     """List runs, newest first."""
-    items, cursor = call.instance.pages("/api/runs", limit, job=job, state=list(states))
+    items, cursor = call.instance.pages("/api/runs", limit, job=job, state=list(states), backfill=backfill)
     rows = [
         (
             each["id"],
@@ -74,6 +87,11 @@ def list_runs(call: Call, job: str | None, states: tuple[str, ...], limit: int) 
     call.table({"items": items, "next": cursor}, head, rows, empty="No runs.")
 
 
+def _made_up(each: dict[str, Any]) -> str:
+    times = f"{each['count']} due times" if each["count"] > 1 else "1 due time"
+    return f"{times} from {local(each['first'])} to {local(each['last'])} that passed unstarted"
+
+
 @command(runs)
 @RUN
 def show(call: Call, run_id: int) -> None:
@@ -83,11 +101,14 @@ def show(call: Call, run_id: int) -> None:
         ("State", found["state"] + (f", {found['reason']}" if found["reason"] else "")),
         ("Started by", f"{found['trigger']} ({found['actor']}, {found['surface']})"),
         ("Due", local(found["due"]) or "-"),
+        *(("Makes up for", _made_up(each)) for each in found["firings"] if each["end"] == "caught_up_by"),
+        *([("Waits until", f"{local(at)} ({away(at)})")] if (at := _ahead(found)) else []),
         ("Started", local(found["started_at"]) or "-"),
         ("Took", between(found["started_at"], found["finished_at"]) or "-"),
         ("Commit", found["commit"] or "-"),
         ("Environment", found["environment"] or "standard library"),
         *([("Repeats", f"run {found['rerun_of']}")] if found["rerun_of"] else []),
+        *([("Backfill", found["backfill_id"])] if found["backfill_id"] else []),
         *((f"-p {name}", value) for name, value in found["params"].items()),
         *([("Result", terminal.compact(found["result"]))] if found["result"] is not None else []),
     ]
@@ -102,6 +123,12 @@ def show(call: Call, run_id: int) -> None:
     if found["error"] and found["error"].get("traceback"):
         lines += [f"    {text}" for text in plain(found["error"]["traceback"]).splitlines()]
     call.show(found, *lines)
+
+
+def _ahead(run: dict[str, Any]) -> str | None:
+    """The time that a run for later waits for."""
+    waits = run["trigger"] == "later" and run["state"] == "queued"
+    return str(run["not_before"]) if waits else None
 
 
 def _attempt(each: dict[str, Any]) -> tuple[Any, ...]:
@@ -152,11 +179,24 @@ def logs(
 
 
 @command(runs)
-@RUN
+@click.argument("run_id", metavar="[RUN]", type=click.IntRange(min=1), required=False)
+@click.option("--job", metavar="ID", help="All runs of this job that have not ended.", shell_complete=job_ids)
 @WAIT
 @TIMEOUT
-def cancel(call: Call, run_id: int, wait: bool, timeout: float | None) -> int:
-    """Stop a run: TERM, some seconds of grace, then KILL, for all its processes."""
+def cancel(call: Call, run_id: int | None, job: str | None, wait: bool, timeout: float | None) -> int:
+    """Stop a run, or all of a job: TERM, some seconds of grace, then KILL, for all processes."""
+    if (run_id is None) == (job is None):
+        raise click.UsageError("name a run, or a job with --job")
+    if job is not None:
+        asked = call.instance.post(f"/api/jobs/{following.segment(job)}/cancel")
+        if wait:
+            asked = {"items": [following.ended(call, each, timeout) for each in asked["items"]]}
+        ended = sum(each["state"] == "cancelled" for each in asked["items"])
+        more = f", {len(asked['items']) - ended} asked to stop" if ended < len(asked["items"]) else ""
+        call.show(
+            asked, f"{line(job)}: {ended} cancelled{more}" if asked["items"] else f"{line(job)} has no run to cancel"
+        )
+        return 0
     found = call.instance.post(f"/api/runs/{run_id}/cancel")
     if wait:
         found = following.ended(call, found, timeout)

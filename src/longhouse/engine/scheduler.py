@@ -12,7 +12,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from longhouse import ledger, pauses
+from longhouse import jumps, ledger, pauses
 from longhouse.clock import moment
 from longhouse.house import House
 from longhouse.logs import Log
@@ -29,8 +29,8 @@ WAKE_ANYWAY = timedelta(minutes=1)
 AGAIN_MS = 1_000
 WATCH_SECONDS = 1.0
 HANGS_SECONDS = 15.0
-JUMP_SECONDS = 1.0
-"""Wall clock and monotonic clock apart by more than this since the last look: the clock was set."""
+SLEPT_SECONDS = 1.0
+"""The watch comes later than this: the machine slept, or we were stopped."""
 
 
 class Plan:
@@ -92,7 +92,6 @@ class Scheduler:
         self._plan = Plan(house)
         self._timer: Timer | None = None
         self._seen = house.clock.monotonic()
-        self._apart = self._difference()
         self.ticked_at = self._seen
         """Monotonic seconds of the last look at the clock; old when the engine hangs."""
         house.feed.plan_stale.set()
@@ -102,6 +101,7 @@ class Scheduler:
         if self._house.feed.plan_stale.is_set():
             self._house.feed.plan_stale.clear()
             try:
+                ledger.rewind_all(self._house)
                 self._plan.rebuild()
             except BaseException:
                 self._house.feed.plan_stale.set()
@@ -150,17 +150,17 @@ class Scheduler:
 
     # --- the clock --------------------------------------------------------------------------------------------------
 
-    def _difference(self) -> float:
-        return self._house.clock.now() / 1000 - self._house.clock.monotonic()
-
     def watch(self) -> float:
         """Notice that the clock was set or the machine slept: timers are late then, and the step must look again."""
-        apart, seen = self._difference(), self._house.clock.monotonic()
-        if abs(apart - self._apart) > JUMP_SECONDS or seen - self._seen > WATCH_SECONDS + JUMP_SECONDS:
+        seen = self._house.clock.monotonic()
+        slept = seen - self._seen > WATCH_SECONDS + SLEPT_SECONDS
+        self._seen = self.ticked_at = seen
+        stepped = jumps.notice(self._house)
+        if slept or stepped:
             self._house.feed.replan()
+            self._house.feed.dispatch.ring()
         elif self._timer is None:
             self._house.feed.plan.ring()
-        self._apart, self._seen, self.ticked_at = apart, seen, seen
         return WATCH_SECONDS
 
     def lag_seconds(self) -> float:

@@ -78,6 +78,12 @@ def page(db: Connection, after: str, limit: int) -> list[Job]:
     return [_job(row) for row in rows]
 
 
+def ahead(db: Connection, now: int) -> list[str]:
+    """Jobs whose cursor lies after `now`: the clock was set back."""
+    rows = many(db, "SELECT id FROM jobs WHERE removed_at IS NULL AND cursor > :now ORDER BY id", {"now": now})
+    return [row["id"] for row in rows]
+
+
 def put(db: Connection, spec: JobDescription, *, enabled: bool, commit: str, environment: str, now: int) -> None:
     """Insert or renew; the cursor of a job that exists already stays."""
     run(

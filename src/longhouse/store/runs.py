@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from longhouse.store.database import Connection, Row, insert, many, one, run
+from zerg._wire import JobDescription
 
 COLUMNS = (
     "id, job_id, state, reason, message, trigger, actor, surface, due, not_before, priority, attempt, tries_used,"
@@ -43,8 +44,8 @@ class Run:
     environment: str
     pinned: bool
     rerun_of: int | None
-    result: Any
     backfill_id: int | None
+    result: Any
     error: dict[str, Any] | None
     progress: dict[str, Any] | None
     cancel_requested_at: int | None
@@ -96,9 +97,9 @@ def page(
         where.append("id < :before")
     if job_id is not None:
         where.append("job_id = :job_id")
-    if states:
     if backfill_id is not None:
         where.append("backfill_id = :backfill_id")
+    if states:
         where.append(f"state IN ({', '.join(f':state{n}' for n in range(len(states)))})")
         values |= {f"state{n}": state for n, state in enumerate(states)}
     rows = many(
@@ -140,7 +141,6 @@ def active_of_job(db: Connection, job_id: str) -> list[Row]:
     )
 
 
-def counts(db: Connection) -> dict[str, int]:
 def in_the_way(db: Connection, job_id: str, now: int) -> list[Row]:
     """Those of the active runs that leave one more less room, oldest first: id and state.
 
@@ -155,6 +155,7 @@ def active_ids(db: Connection, job_id: str) -> list[int]:
     return [row["id"] for row in active_of_job(db, job_id)]
 
 
+def counts(db: Connection) -> dict[str, int]:
     """Unfinished runs by state."""
     rows = many(
         db,
@@ -178,6 +179,38 @@ def pinned_commits(db: Connection) -> set[str]:
     return {row["commit_sha"] for row in many(db, "SELECT DISTINCT commit_sha FROM runs WHERE pinned")}
 
 
+def renew(db: Connection, spec: JobDescription) -> int:
+    """The job has changed: its runs that wait for their first try are started by what it says now."""
+    return run(
+        db,
+        "UPDATE runs SET overlap = :overlap, concurrency_group = :concurrency_group,"
+        " priority = :priority - CASE WHEN backfill_id IS NULL THEN 0 ELSE 10000 END,"
+        " concurrency_limit = :concurrency_limit, max_attempts = :max_attempts"
+        " WHERE job_id = :job_id AND state = 'queued' AND attempt = 0 AND NOT pinned",
+        {
+            "job_id": spec.id,
+            "overlap": spec.overlap,
+            "priority": spec.priority,
+            "concurrency_group": spec.concurrency_group,
+            "concurrency_limit": spec.concurrency_limit,
+            "max_attempts": spec.max_attempts,
+        },
+    )
+
+
+def start_earlier(db: Connection, by: int) -> int:
+    """The clock was set back by so many milliseconds: what waits for a delay to pass waits no longer for that.
+
+    A run for a time that somebody named waits for that time.
+    """
+    return run(
+        db,
+        "UPDATE runs SET not_before = not_before - :by"
+        " WHERE state = 'retrying' OR state = 'queued' AND trigger IN ('schedule', 'catch_up')",
+        {"by": by},
+    )
+
+
 # --- claiming -------------------------------------------------------------------------------------------------------
 
 BY_HAND = "('manual', 'rerun', 'trial')"
@@ -197,6 +230,7 @@ SELECT o.id, o.state FROM runs AS o INDEXED BY runs_active_of_job
 READY = f"""
 SELECT r.id FROM runs AS r INDEXED BY runs_waiting
  WHERE r.state IN ('queued', 'retrying') AND r.not_before <= :now AND r.cancel_requested_at IS NULL
+   AND (:spare OR r.backfill_id IS NULL) AND NOT {HELD.format("r", BY_HAND)}
    AND (r.overlap = 'allow' OR NOT EXISTS (
         SELECT 1 FROM runs AS o INDEXED BY runs_active_of_job
          WHERE o.job_id = r.job_id AND o.state IN ('queued', 'retrying', 'running')
@@ -208,15 +242,11 @@ SELECT r.id FROM runs AS r INDEXED BY runs_waiting
    AND (r.concurrency_group IS NULL OR r.concurrency_limit > (
         SELECT count(*) FROM runs AS g WHERE g.state = 'running' AND g.concurrency_group = r.concurrency_group))
  ORDER BY r.priority DESC, r.not_before, r.id LIMIT 1
-"""
+"""  # noqa: S608
 CLAIM = """
 UPDATE runs SET state = 'running', attempt = attempt + 1, tries_used = tries_used + 1,
        started_at = coalesce(started_at, :now), spec = :spec, commit_sha = :commit_sha, environment = :environment
  WHERE id = :id AND state IN ('queued', 'retrying')
-"""
-OPEN_ATTEMPT = """
-INSERT INTO attempts (run_id, attempt, owner, lease_until, claimed_at, output)
-VALUES (:run_id, :attempt, :owner, :lease_until, :now, :output)
 """
 
 
@@ -236,7 +266,6 @@ def next_start(db: Connection, now: int) -> int | None:
         db,
         "SELECT min(not_before) AS at FROM runs INDEXED BY runs_waiting"
         " WHERE state IN ('queued', 'retrying') AND not_before > :now",
-   AND (:spare OR r.backfill_id IS NULL) AND NOT {HELD.format("r", BY_HAND)}
         {"now": now},
     )
     return row["at"] if row else None
@@ -247,41 +276,6 @@ def claim(db: Connection, values: dict[str, Any]) -> bool:
     return run(db, CLAIM, values) == 1
 
 
-def open_attempt(db: Connection, values: dict[str, Any]) -> None:
-    run(db, OPEN_ATTEMPT, values)
-
-
-def attempt_started(db: Connection, run_id: int, attempt: int, pid: int, ticks: int, boot_id: str, now: int) -> bool:
-    """Note which process it is; False if the attempt is no longer the living one."""
-    return (
-        run(
-            db,
-            "UPDATE attempts SET pid = :pid, started_ticks = :ticks, boot_id = :boot_id, started_at = :now"
-            " WHERE run_id = :run_id AND attempt = :attempt AND state IS NULL",
-            {"pid": pid, "ticks": ticks, "boot_id": boot_id, "now": now, "run_id": run_id, "attempt": attempt},
-        )
-        == 1
-    )
-
-
-def renew_leases(db: Connection, owner: str, lease_until: int) -> int:
-    return run(
-        db,
-        "UPDATE attempts SET lease_until = :until WHERE owner = :owner AND state IS NULL",
-        {"owner": owner, "until": lease_until},
-    )
-
-
-def own_attempts(db: Connection, owner: str) -> list[Row]:
-    """Living attempts of this owner."""
-    return many(db, "SELECT * FROM attempts WHERE state IS NULL AND owner = :owner ORDER BY run_id", {"owner": owner})
-
-
-def foreign_attempts(db: Connection, owner: str) -> list[Row]:
-    """Living attempts that belong to another owner."""
-    return many(db, "SELECT * FROM attempts WHERE state IS NULL AND owner <> :owner ORDER BY run_id", {"owner": owner})
-
-
 # --- ending ---------------------------------------------------------------------------------------------------------
 
 MOVE = """
@@ -290,21 +284,11 @@ UPDATE runs SET state = :new, reason = :reason, message = :message, result = :re
        finished_at = :finished_at, progress = CASE WHEN :new = 'retrying' THEN NULL ELSE progress END
  WHERE id = :id AND state = :old AND attempt = :attempt
 """
-END_ATTEMPT = """
-UPDATE attempts SET state = :state, reason = :reason, message = :message, exit_code = :exit_code, signal = :signal,
-       cpu_seconds = :cpu_seconds, peak_memory_bytes = :peak_memory_bytes, error = :error, finished_at = :now,
-       retry_at = :retry_at
- WHERE run_id = :run_id AND attempt = :attempt AND state IS NULL
-"""
 
 
 def change_state(db: Connection, values: dict[str, Any]) -> bool:
     """One move of a run, guarded by its state and attempt; False if it has moved on meanwhile."""
     return run(db, MOVE, values) == 1
-
-
-def end_attempt(db: Connection, values: dict[str, Any]) -> bool:
-    return run(db, END_ATTEMPT, values) == 1
 
 
 def request_cancel(db: Connection, run_id: int, now: int) -> bool:
@@ -337,14 +321,7 @@ def set_progress(db: Connection, run_id: int, attempt: int, progress: dict[str, 
     )
 
 
-# --- attempts and artifacts, for reading ----------------------------------------------------------------------------
-
-
-def attempts(db: Connection, run_id: int) -> list[Row]:
-    rows = many(db, "SELECT * FROM attempts WHERE run_id = :id ORDER BY attempt", {"id": run_id})
-    for row in rows:
-        row["error"] = json.loads(row["error"]) if row["error"] else None
-    return rows
+# --- artifacts ----------------------------------------------------------------------------
 
 
 def add_artifact(db: Connection, values: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from longhouse import jobs, pauses
+from longhouse import held, jobs, pauses, stopping
 from longhouse.clock import iso
 from longhouse.errors import LonghouseError
 from longhouse.house import House
@@ -147,7 +147,19 @@ def frame(request: Request) -> dict[str, Any]:
 
 def standing(house: House) -> dict[str, Any]:
     """What every page says at its top when something is wrong."""
-    return {"pause": pauses.of_instance(house), "manifest": jobs.manifest(house), "notices": tuple(house.notices)}
+    asked = stopping.standing(house) if house.feed.draining.is_set() else None
+    return {
+        "manifest": jobs.manifest(house),
+        "notices": _notices(house),
+        "stopping": asked,
+        "pause": pauses.of_instance(house),
+        "held": held.overview(house),
+    }
+
+
+def _notices(house: House) -> tuple[str, ...]:
+    full = "The disk is full: no run is started or accepted. Free some space; work resumes within half a minute."
+    return (*((full,) if house.reserve.since(house.clock.now()) is not None else ()), *house.notices)
 
 
 def _html(text: str, status: int) -> HTMLResponse:
