@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from longhouse.errors import NotFound
 from longhouse.house import House
+from longhouse.store import attempts as attempt_rows
 from longhouse.store import firings
 from longhouse.store import runs as rows
 from longhouse.store.database import Connection, Row
@@ -60,7 +61,7 @@ def details(house: House, run_id: int) -> Details:
     with house.db.read() as db:
         return Details(
             in_transaction(db, run_id),
-            rows.attempts(db, run_id),
+            attempt_rows.of_run(db, run_id),
             rows.artifacts(db, run_id),
             firings.of_run(db, run_id),
         )

@@ -14,6 +14,7 @@ from longhouse.errors import Conflict
 from longhouse.house import SYSTEM, By, House
 from longhouse.runs import retry
 from longhouse.runs.state import TERMINAL, Reason, RunState, move
+from longhouse.store import attempts as attempt_rows
 from longhouse.store import events
 from longhouse.store import jobs as job_rows
 from longhouse.store import runs as rows
@@ -25,6 +26,8 @@ from zerg._wire import JobDescription, job_description
 LEASE_MS = 30_000
 """How long a claim holds without a heartbeat. One server owns a data directory, so a lease only tells it apart from
 the attempts of a server that died."""
+BACKFILL_LOWER = 10_000
+"""Below the lowest priority that a job can have, which is -1000."""
 POISON_LIMIT = 3
 """Attempts of one run that took their supervisor or the server with them before the run is quarantined."""
 
@@ -72,17 +75,17 @@ def enqueue(
     params: dict[str, Any] | None = None,
     pinned: bool = False,
     rerun_of: int | None = None,
+    backfill_id: int | None = None,
     max_attempts: int | None = None,
 ) -> int:
-    backfill_id: int | None = None,
     """A new queued run of `job`; its id. `pinned`: it runs exactly this spec and commit, whatever is loaded later.
 
     The runs of a backfill come after everything else, and are one act in the audit trail: its own.
     """
     now, spec = house.clock.now(), job.spec
+    house.reserve.refuse(now)
     run_id = rows.enqueue(
         db,
-    house.reserve.refuse(now)
         {
             "job_id": job.id,
             "trigger": trigger,
@@ -101,17 +104,17 @@ def enqueue(
             "environment": job.environment,
             "pinned": int(pinned),
             "rerun_of": rerun_of,
+            "backfill_id": backfill_id,
             "now": now,
         },
     )
-            "backfill_id": backfill_id,
     if by is not SYSTEM and backfill_id is None:
         after = {"run": run_id, "trigger": trigger, "params": params or {}}
+        if not_before is not None:
+            after["at"] = not_before
         audit.record(house, db, by, "run.create", f"job:{job.id}", after=after)
     _tell(house, db, "run.created", run_id, job.id, RunState.QUEUED)
     return run_id
-        if not_before is not None:
-            after["at"] = not_before
 
 
 # --- through --------------------------------------------------------------------------------------------------------
@@ -146,7 +149,7 @@ def claim(house: House, *, spare: bool = True) -> Claimed | None:
             return None
         attempt = run.attempt + 1
         output = f"{run.id}/{attempt}.log"
-        rows.open_attempt(
+        attempt_rows.begin(
             db,
             {
                 "run_id": run.id,
@@ -172,13 +175,13 @@ def _renewed(db: Connection, run: Run) -> Run:
 def started(house: House, run_id: int, attempt: int, *, pid: int, ticks: int, boot_id: str) -> bool:
     """Note the process of the attempt; False if the attempt is no longer ours to run."""
     with house.db.write() as db:
-        return rows.attempt_started(db, run_id, attempt, pid, ticks, boot_id, house.clock.now())
+        return attempt_rows.started(db, run_id, attempt, pid, ticks, boot_id, house.clock.now())
 
 
 def heartbeat(house: House) -> int:
     """Renew the leases of all our living attempts; how many there are."""
     with house.db.write() as db:
-        return rows.renew_leases(db, house.owner, house.clock.now() + LEASE_MS)
+        return attempt_rows.renew_leases(db, house.owner, house.clock.now() + LEASE_MS)
 
 
 # --- out ------------------------------------------------------------------------------------------------------------
@@ -197,7 +200,7 @@ def finish(house: House, run_id: int, attempt: int, ending: Ending) -> RunState 
         ending = _decided(db, run, ending)
         retry_at = _retry_at(run, ending, now) if ending.state is RunState.RETRYING else None
         state = move(RunState(run.state), ending.state)
-        if not rows.end_attempt(db, _attempt_values(run_id, attempt, ending, now, retry_at)):
+        if not attempt_rows.end(db, _attempt_values(run_id, attempt, ending, now, retry_at)):
             return None
         changed = rows.change_state(
             db,
@@ -257,7 +260,9 @@ def _decided(db: Connection, run: Run, ending: Ending) -> Ending:
 def _interruptions(db: Connection, run: Run) -> int:
     """Earlier attempts of the run that ended with somebody's death: ours, or their supervisor's."""
     return sum(
-        1 for row in rows.attempts(db, run.id) if row["reason"] == Reason.INTERRUPTED and row["signal"] != FREE_SIGNAL
+        1
+        for row in attempt_rows.of_run(db, run.id)
+        if row["reason"] == Reason.INTERRUPTED and row["signal"] != FREE_SIGNAL
     )
 
 

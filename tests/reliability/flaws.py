@@ -11,7 +11,7 @@ from longhouse import history, queue
 from longhouse.house import House
 from longhouse.queue import Ending
 from longhouse.runs.state import RunState
-from longhouse.store import runs
+from longhouse.store import attempts, runs
 
 Put = Callable[[Any, str, Any], None]
 """`setattr`, or that of a monkeypatch."""
@@ -19,10 +19,10 @@ Put = Callable[[Any, str, Any], None]
 
 def believe_everybody(house: House, put: Put) -> None:
     """`finish` as somebody would write it who has not met a second voice: it believes whoever calls."""
-    ends, moves = runs.END_ATTEMPT, runs.MOVE
-    put(runs, "END_ATTEMPT", ends.replace(" AND state IS NULL", ""))
+    ends, moves = attempts.END, runs.MOVE
+    put(attempts, "END", ends.replace(" AND state IS NULL", ""))
     put(runs, "MOVE", moves.replace(" AND state = :old AND attempt = :attempt", ""))
-    assert ends != runs.END_ATTEMPT and moves != runs.MOVE, "the guards are elsewhere now"
+    assert ends != attempts.END and moves != runs.MOVE, "the guards are elsewhere now"
     with house.db.write() as db:
         db.execute("DROP TRIGGER IF EXISTS runs_life").fetchall()
     believed, look, finish = threading.local(), history.in_transaction, queue.finish

@@ -36,7 +36,7 @@ from longhouse.launch.python import Interpreter
 from longhouse.paths import Paths
 from longhouse.queue import Claimed, Ending
 from longhouse.runs.state import Reason, RunState
-from longhouse.store import jobs, runs
+from longhouse.store import attempts, jobs, runs
 from longhouse.store.database import Database
 from longhouse.vault import open_keys
 from tests.reliability.flaws import believe_everybody
@@ -184,7 +184,7 @@ class Life:
 
     def _rescue(self) -> None:
         with self.house.db.read() as db:
-            foreign = runs.foreign_attempts(db, self.house.owner)
+            foreign = attempts.foreign(db, self.house.owner)
         for row in foreign:
             ending = Ending(state=RunState.FAILED, reason=Reason.INTERRUPTED, message="The process died.")
             queue.finish(self.house, row["run_id"], row["attempt"], ending)

@@ -17,7 +17,7 @@ from longhouse.errors import Conflict
 from longhouse.house import House
 from longhouse.queue import Claimed, Ending
 from longhouse.runs.state import TERMINAL, Reason, RunState
-from longhouse.store import database, jobs, runs
+from longhouse.store import attempts, database, jobs, runs
 from longhouse.store.database import many
 from tests.conftest import HandClock
 from tests.reliability.power import Acknowledged, Cuts, Disk
@@ -203,7 +203,7 @@ def _finished(house: House, clock: HandClock) -> Iterator[str]:
     if not house.db.path.exists():
         return
     with house.db.read() as db:
-        foreign = runs.foreign_attempts(db, house.owner)
+        foreign = attempts.foreign(db, house.owner)
     for row in foreign:
         ending = Ending(state=RunState.FAILED, reason=Reason.INTERRUPTED, message="The power failed.")
         queue.finish(house, row["run_id"], row["attempt"], ending)

@@ -8,7 +8,7 @@ import shutil
 from longhouse.house import House
 from longhouse.repo import bootstrap, commits
 from longhouse.repo.checkouts import prune
-from longhouse.store import jobs, runs
+from longhouse.store import attempts, jobs, runs
 
 INTERVAL_SECONDS = 3600.0
 ATTEMPT = re.compile(r"(\d+)-(\d+)")
@@ -37,7 +37,7 @@ def _clear_work(house: House) -> None:
     if not found:
         return
     with house.db.read() as db:  # after the look: whoever made a directory before it is recorded
-        alive = {(row["run_id"], row["attempt"]) for row in runs.own_attempts(db, house.owner)}
+        alive = {(row["run_id"], row["attempt"]) for row in attempts.own(db, house.owner)}
     for path, match in found.items():
         if (int(match[1]), int(match[2])) not in alive:
             shutil.rmtree(path, ignore_errors=True)

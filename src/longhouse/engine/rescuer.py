@@ -11,7 +11,7 @@ from longhouse.house import House
 from longhouse.launch.local import kill_leftovers
 from longhouse.queue import LEASE_MS, Ending
 from longhouse.runs.state import Reason, RunState
-from longhouse.store import runs
+from longhouse.store import attempts
 from longhouse.store.database import Row
 
 INTERVAL_SECONDS = LEASE_MS / 3000
@@ -23,7 +23,7 @@ def rescue(house: House) -> int:
     We hold the lock of the data directory, so whoever owned them is dead.
     """
     with house.db.read() as db:
-        foreign = runs.foreign_attempts(db, house.owner)
+        foreign = attempts.foreign(db, house.owner)
     for row in foreign:
         marker = f"{row['owner']}/{row['run_id']}/{row['attempt']}"
         killed = kill_leftovers(row["pid"] or 0, row["started_ticks"] or 0, row["boot_id"] or "", marker)
@@ -48,12 +48,11 @@ def _interrupted(house: House, row: Row, message: str) -> None:
 def step(house: House, runner: Runner) -> float:
     """While runs are alive: renew their leases, and end what is recorded as ours but is not here."""
     with house.db.read() as db:
-        recorded = runs.own_attempts(db, house.owner)
+        recorded = attempts.own(db, house.owner)
     if recorded:
         queue.heartbeat(house)
-        live = runner.live()
-        settled = house.clock.now() - int(INTERVAL_SECONDS * 1000)  # a claim is recorded a moment before it is live
+        live = runner.live()  # asked after what is recorded, so a claim that was seen there is known here
         for row in recorded:
-            if row["run_id"] not in live and row["claimed_at"] < settled:
+            if row["run_id"] not in live:
                 _interrupted(house, row, "Interrupted: the thread that attended to the job ended.")
     return INTERVAL_SECONDS

@@ -42,6 +42,14 @@ def secrets_missing(names: list[str]) -> Ending:
     )
 
 
+def not_started(why: str, stop: Stop | None) -> Ending:
+    """Of an attempt without a process. What the stop of the server kept from starting is no failure, and no try."""
+    if stop is Stop.SERVER:
+        message = "Interrupted: the server was stopped before the job could be started."
+        return Ending(state=RunState.FAILED, reason=Reason.INTERRUPTED, message=message, free_try=True)
+    return Ending(state=RunState.FAILED, message=f"The run could not be started: {why}")
+
+
 def of(end: Exit, final: Finished | None, *, spec: JobDescription, stop: Stop | None, grace_seconds: float) -> Ending:
     """The ending of an attempt whose processes are all gone.
 
