@@ -60,7 +60,9 @@ def list_jobs(call: Call) -> None:
         (
             job["id"],
             _schedule(job),
-            "enabled" if job["enabled"] else "disabled",
+    if first["pause"]:
+        call.warn(f"the instance is {paused_said(first['pause'])}; nothing fires. End it: longhouse-jobs resume")
+            "disabled" if not job["enabled"] else "paused" if job["paused"] else "enabled",
             away(job["next_due"]),
             job["last_run"]["state"] if job["last_run"] else "",
             away(job["last_run"]["created_at"]) if job["last_run"] else "",
@@ -69,7 +71,7 @@ def list_jobs(call: Call) -> None:
         for job in items
     ]
     head = ("ID", "SCHEDULE", "ENABLED", "NEXT", "LAST RUN", "STARTED", "DESCRIPTION")
-    document = {"items": items, "next": None, "manifest": manifest}
+    document = {"items": items, "next": None, "manifest": manifest, "pause": first["pause"]}
     call.table(document, head, rows, empty="The manifest registers no job yet; see AGENTS.md in the jobs repo.")
 
 
@@ -85,6 +87,12 @@ def _schedule(job: dict[str, Any]) -> str:
     if job["cron"]:
         return str(job["cron"])
     return f"every {length(job['every'])}" if job["every"] else "by hand"
+def paused_said(pause: dict[str, Any]) -> str:
+    """`paused by this machine since …, until …`."""
+    until = f"until {local(pause['until'])} ({away(pause['until'])})" if pause["until"] else "until somebody resumes"
+    return f"paused by {line(pause['actor'])} since {local(pause['since'])}, {until}"
+
+
 
 
 @command(jobs)
@@ -100,6 +108,7 @@ def show(call: Call, job_id: str) -> None:
         ("Code", f"{settings['source_file']}:{settings['source_line']} {settings['function']}()"),
         ("Commit", job["commit"][:12]),
         ("Limits", f"{length(settings['timeout_seconds'])} a try, at most {settings['max_attempts']} tries"),
+        *([("Paused", _paused(job))] if job["paused"] else []),
         ("Overlap", settings["overlap"]),
         (
             "Missed",
@@ -118,6 +127,10 @@ def show(call: Call, job_id: str) -> None:
 
 def _table(title: str, rows: list[tuple[Any, ...]]) -> list[str]:
     return [f"  {title}", *(f"    {text}" for text in aligned(rows))] if rows else []
+
+
+def _paused(job: dict[str, Any]) -> str:
+    return paused_said(job["pause"]) if job["pause"] else "with the whole instance"
 
 
 def _parameter(each: dict[str, Any], given: dict[str, Any]) -> tuple[Any, ...]:

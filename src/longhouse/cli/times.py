@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from longhouse.clock import SystemClock, moment, parse_iso
+import re
+from datetime import timedelta
 
+from longhouse.clock import SystemClock, iso, millis, moment, parse_iso
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -19,6 +23,14 @@ def away(iso: str | None, now: int | None = None) -> str:
     seconds = (parse_iso(iso) - (SystemClock().now() if now is None else now)) / 1000
     size = length(abs(seconds))
     return f"in {size}" if seconds > 0 else f"{size} ago"
+
+
+def from_now(text: str) -> str | None:
+    """ISO time of `90d`, `12h`, `30m` from now; None if the text is not of that kind."""
+    match = re.fullmatch(r"\+?(\d{1,5})([mhd])", text)
+    if match is None:
+        return None
+    return iso(millis(moment(SystemClock().now()) + timedelta(**{UNITS[match[2]]: int(match[1])})))
 
 
 def length(seconds: float) -> str:

@@ -44,10 +44,16 @@ def given(form: FormData) -> dict[str, str]:
 
 def refused(found: list[Field], values: dict[str, str], error: Invalid) -> list[Field]:
     """The fields as they were sent, each with what is wrong with it."""
-    wrong = {each["pointer"].removeprefix("/params/"): each["message"] for each in error.facts.get("errors", [])}
     return [
-        replace(field, value=values.get(field.name, field.value), error=wrong.get(field.name, "")) for field in found
+        replace(field, value=values.get(field.name, field.value), error=wrong_with(error, f"params/{field.name}"))
+        for field in found
     ]
+
+
+def wrong_with(error: Invalid, pointer: str) -> str:
+    """What an error says about one field; empty if nothing."""
+    wrong = {each["pointer"]: str(each["message"]) for each in error.facts.get("errors", [])}
+    return wrong.get(f"/{pointer}", "")
 
 
 def _field(parameter: Parameter, params: dict[str, Any]) -> Field:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from longhouse import history, jobs
+from longhouse import backfills, history, jobs
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import Invalid, LonghouseError
 from longhouse.house import House
@@ -16,7 +16,7 @@ from longhouse.jobs import STRIP, Overview
 from longhouse.repo import panel
 from longhouse.web import forms, source
 from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import page, part, toast
+from longhouse.web.page import page, part, standing, toast
 from longhouse.web.times import seconds_said
 from longhouse.web.words import CATCH_UPS, OVERLAPS
 
@@ -26,6 +26,7 @@ ROWS = 50
 UPCOMING = 8
 RUNS = 10
 FIRINGS = 12
+BACKFILLS = 5
 FIRINGS_PAGE = 100
 
 READ = [Depends(needs("jobs:read"))]
@@ -40,6 +41,7 @@ JOB_PARTS = {
     "next": "parts/job_next.html",
     "runs": "parts/job_runs.html",
     "firings": "parts/job_firings.html",
+    "backfills": "parts/job_backfills.html",
 }
 
 
@@ -54,6 +56,8 @@ def jobs_page(
 ) -> Response:
     items, following = jobs.list_jobs(house, after=after, limit=ROWS)
     shown: dict[str, Any] = {"items": items, "next": following, "after": after, "room": STRIP, "asks": forms.asks}
+    if part_of == "pausing":
+        return part(request, "parts/pausing.html", **standing(house))
     return part(request, "parts/jobs.html", **shown) if part_of else page(request, "jobs.html", **shown)
 
 
@@ -64,7 +68,8 @@ def job_page(
     found = jobs.get_job(house, job_id)
     if part_of in JOB_PARTS:
         return part(request, JOB_PARTS[part_of], **_shown(house, found))
-    return page(request, "job.html", **_shown(house, found), **_code(house, found), fields=forms.fields(found.job.spec))
+    shown = {**_shown(house, found), **_code(house, found), "fields": forms.fields(found.job.spec)}
+    return page(request, "job.html", **shown, when={"value": "", "error": ""})
 
 
 @router.get("/jobs/{job_id}/firings", dependencies=READ_RUNS)
@@ -79,12 +84,12 @@ def firings_page(
 
 @router.post("/jobs/{job_id}/run", dependencies=RUN)
 def run_now(request: Request, job_id: str, house: TheHouse, caller: TheCaller, form: TheForm) -> Response:
-    values = forms.given(form)
+    values, at = forms.given(form), str(form.get("at", "")).strip()
     quiet = wants_toast(request)
     try:
-        run = jobs.run_now(house, job_id, caller.by, params=values, text=True)
+        run = jobs.run_now(house, job_id, caller.by, params=values, text=True, at=at or None)
     except Invalid as error:
-        return toast(request, error=error) if quiet else _asked_again(request, house, job_id, values, error)
+        return toast(request, error=error) if quiet else _asked_again(request, house, job_id, values, at, error)
     except LonghouseError as error:
         if not quiet:
             raise
@@ -104,6 +109,20 @@ def disable(request: Request, job_id: str, house: TheHouse, caller: TheCaller, f
     return _switched(request, house, caller, job_id, False, form)
 
 
+@router.post("/jobs/{job_id}/cancel", dependencies=RUN)
+def cancel_runs(request: Request, job_id: str, house: TheHouse, caller: TheCaller) -> Response:
+    quiet = wants_toast(request)
+    try:
+        count = len(jobs.cancel_runs(house, job_id, caller.by))
+    except LonghouseError as error:
+        if not quiet:
+            raise
+        return toast(request, error=error)
+    if quiet:
+        return toast(request, f"{count} run{'' if count == 1 else 's'} of {job_id} cancelled or asked to stop.")
+    return RedirectResponse(f"/jobs/{job_id}", 303)
+
+
 def _switched(
     request: Request, house: House, caller: TheCaller, job_id: str, enabled: bool, form: FormData
 ) -> Response:
@@ -120,11 +139,15 @@ def _switched(
     return RedirectResponse("/jobs" if form.get("from") == "jobs" else f"/jobs/{job_id}", 303)
 
 
-def _asked_again(request: Request, house: House, job_id: str, values: dict[str, str], error: Invalid) -> Response:
+def _asked_again(
+    request: Request, house: House, job_id: str, values: dict[str, str], at: str, error: Invalid
+) -> Response:
     """The job's page once more, with the values as they were sent and what is wrong with each."""
     found = jobs.get_job(house, job_id)
     fields = forms.refused(forms.fields(found.job.spec), values, error)
-    return page(request, "job.html", status=422, **_shown(house, found), **_code(house, found), fields=fields)
+    when = {"value": at, "error": forms.wrong_with(error, "at")}
+    shown = {**_shown(house, found), **_code(house, found), "fields": fields, "when": when}
+    return page(request, "job.html", status=422, **shown)
 
 
 def _shown(house: House, found: Overview) -> dict[str, Any]:
@@ -133,6 +156,12 @@ def _shown(house: House, found: Overview) -> dict[str, Any]:
     return {
         "job": job,
         "spec": job.spec,
+        "pause": found.pause,
+        "held": found.held,
+        "next_due": found.next_due,
+        "active": jobs.active_runs(house, job.id),
+        "backfills": backfills.list_backfills(house, job_id=job.id, limit=BACKFILLS)[0],
+        "left": backfills.left,
         "recent": found.recent,
         "room": STRIP,
         "runs": runs,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import RedirectResponse
 
-from longhouse import history, jobs, queue
+from longhouse import backfills, history, jobs, queue
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import LonghouseError, NotFound
 from longhouse.history import Details
@@ -53,13 +53,15 @@ def runs_page(
     house: TheHouse,
     job: Annotated[str, Query(max_length=64)] = "",
     state: Annotated[str, Query(max_length=20)] = "",
+    backfill: LineNumber = None,
     before: LineNumber = None,
     part_of: Part = "",
 ) -> Response:
     chosen = state if state in FILTERS else ""
     found, following = history.list_runs(
-        house, job_id=job or None, states=FILTERS[chosen][1], before=before, limit=ROWS
+        house, job_id=job or None, states=FILTERS[chosen][1], backfill_id=backfill, before=before, limit=ROWS
     )
+    one = backfills.get(house, backfill) if backfill else None
     shown: dict[str, Any] = {
         "runs": found,
         "next": following,
@@ -67,13 +69,16 @@ def runs_page(
         "job_id": job,
         "state": chosen,
         "filters": [(name, label) for name, (label, _) in FILTERS.items()],
-        "address": lambda **parts: _address(job, **parts),
+        "address": lambda **parts: _address(job, backfill, **parts),
+        "backfill": one,
+        "left": backfills.left(one) if one else 0,
     }
     return part(request, "parts/runs.html", **shown) if part_of else page(request, "runs.html", **shown)
 
 
-def _address(job: str, **parts: object) -> str:
-    query = urlencode([(name, value) for name, value in {"job": job, **parts}.items() if value])
+def _address(job: str, backfill: int | None, **parts: object) -> str:
+    named = {"job": job, "backfill": backfill, **parts}
+    query = urlencode([(name, value) for name, value in named.items() if value])
     return f"/runs?{query}" if query else "/runs"
 
 
@@ -162,7 +167,10 @@ def _shown(found: Details) -> dict[str, Any]:
 def _waited(run: Run) -> str:
     """How long, and what for."""
     if run.started_at is None:
-        return "waits for its time, a free slot or its group" if run.finished_at is None else ""
+        waits = "waits for its time" if run.trigger == "later" else "waits for its time, a free slot or its group"
+        return waits if run.finished_at is None else ""
+    if run.backfill_id is not None or run.trigger == "later":
+        return ""
     since = max(run.created_at, run.due or 0)
     if run.started_at - since < 1000:
         return "at once"

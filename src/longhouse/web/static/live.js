@@ -3,9 +3,9 @@
 
 const TYPES = [
   "run.created", "run.started", "run.retrying", "run.finished", "run.cancelled", "run.progress", "run.log", "run.log_end",
-  "job.changed", "manifest.changed", "repo.committed", "repo.changed", "repo.synced", "repo.sync_failed", "missed",
+  "job.changed", "scheduler.changed", "manifest.changed", "repo.committed", "repo.changed", "repo.synced", "repo.sync_failed", "missed",
 ];
-const KINDS = ["run", "job", "manifest", "repo"];
+const KINDS = ["run", "job", "manifest", "scheduler", "repo"];
 const REFRESH_MS = 500;
 const RECONNECT_MS = 3000;
 
