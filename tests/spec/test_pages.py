@@ -385,3 +385,17 @@ def test_static_files_are_kept_for_ever_under_the_name_of_their_content(lived: L
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert lived.browser.get("/static/longhouse.css").status_code == 404
     assert lived.browser.get("/static/../web/page.py").status_code == 404
+
+
+# --- secrets --------------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_goes_in_by_the_page_and_is_never_on_it(fresh):
+    value = "correct-horse-battery-staple-42"
+    assert "No secrets yet" in fresh.get("/secrets")
+    page = fresh.post("/secrets", name="SMTP_PASSWORD", value=value)
+    assert "SMTP_PASSWORD" in page and "••••e-42" in page and value not in page
+    refused = fresh.post("/secrets", name="OTHER", value="password")
+    assert "looks like an ordinary word" in refused and "Set OTHER" in refused
+    assert 'value="password"' not in refused and ">password<" not in refused
+    assert "No secrets yet" in fresh.post("/secrets/SMTP_PASSWORD/remove")

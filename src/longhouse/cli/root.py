@@ -19,6 +19,7 @@ from longhouse.cli.pauses import pause, resume
 from longhouse.cli.repo import repo
 from longhouse.cli.runs import run as run_job
 from longhouse.cli.runs import runs
+from longhouse.cli.simulate import simulation
 from longhouse.cli.secrets import secrets
 from longhouse.cli.stopping import stop
 from longhouse.errors import LonghouseError, ManifestBroken
