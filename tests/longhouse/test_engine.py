@@ -12,7 +12,7 @@ from longhouse import boot, history, queue
 from longhouse.engine.attempt import Attempt
 from longhouse.engine.runner import Runner
 from longhouse.engine.scheduler import Scheduler
-from longhouse.errors import StorageFull
+from longhouse.errors import StorageFull, Unavailable
 from longhouse.house import House
 from longhouse.paths import Paths
 from longhouse.queue import Ending
@@ -121,3 +121,47 @@ def test_a_stop_does_not_wait_for_a_manifest_that_is_being_read(instance: Instan
     until(lambda: not instance.get("/api/jobs")["manifest"]["ok"], what="the manifest is being read")
     assert instance.stop() <= 4
     assert "a step failed" not in instance.log
+
+
+def test_a_claim_in_flight_when_the_server_stops_costs_no_try(house: House, monkeypatch):
+    """The stop waits for it and tells the attempt, which finds that nothing is started any more."""
+    run_id = enqueued(house, registered(house, max_attempts=2))
+    runner, claim, claiming, go_on = Runner(house, 1), queue.claim, threading.Event(), threading.Event()
+
+    def slow(*args, **options):
+        claiming.set()
+        go_on.wait(10)
+        return claim(*args, **options)
+
+    def refused(attempt, capture, work):
+        until(lambda: attempt._stop is not None, what="the attempt is told of the stop")
+        raise Unavailable("the instance is stopping and starts nothing any more")
+
+    monkeypatch.setattr(queue, "claim", slow)
+    monkeypatch.setattr(Attempt, "_run", refused)
+    starting = threading.Thread(target=runner.step)
+    starting.start()
+    claiming.wait(10)
+    stopping = threading.Thread(target=runner.stop, args=(10,))
+    stopping.start()
+    until(lambda: runner._stopping, what="the stop has begun")
+    go_on.set()
+    starting.join()
+    stopping.join()
+    run = history.get(house, run_id)
+    assert (run.state, run.tries_used) == ("retrying", 0)
+    assert runner.live() == frozenset()
+
+
+def test_what_cannot_be_started_is_a_failure_while_the_server_goes_on(house: House, monkeypatch):
+    run_id = enqueued(house, registered(house, max_attempts=1))
+    claimed = queue.claim(house)
+    assert claimed is not None
+
+    def refused(attempt, capture, work):
+        raise Unavailable("the installer is busy", hint="Try again.")
+
+    monkeypatch.setattr(Attempt, "_run", refused)
+    Attempt(house, claimed, lambda run_id: None)._whole()
+    run = history.get(house, run_id)
+    assert (run.state, run.message) == ("failed", "The run could not be started: the installer is busy. Try again.")
