@@ -157,7 +157,7 @@ def _shown(house: House, found: Overview) -> dict[str, Any]:
         "job": job,
         "spec": job.spec,
         "pause": found.pause,
-        "held": found.held,
+        "on_hold": found.held,
         "next_due": found.next_due,
         "active": jobs.active_runs(house, job.id),
         "backfills": backfills.list_backfills(house, job_id=job.id, limit=BACKFILLS)[0],
