@@ -49,6 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("house",),
     ("store", "launch"),
+    ("simulation",),
     ("runs", "triggers"),
     (
         *("errors", "clock", "feed", "vault", "sealing", "masking", "token_shapes"),
@@ -56,7 +57,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
 )
 """The parts of longhouse. An arrow points down; sideways only among the verbs and on the floor."""
-SIDEWAYS = (6, 10)
+SIDEWAYS = (6, 11)
 ONLY_FROM = {
     "serving": {"cli"},
     "app": {"serving"},

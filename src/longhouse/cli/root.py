@@ -19,8 +19,8 @@ from longhouse.cli.pauses import pause, resume
 from longhouse.cli.repo import repo
 from longhouse.cli.runs import run as run_job
 from longhouse.cli.runs import runs
-from longhouse.cli.simulate import simulation
 from longhouse.cli.secrets import secrets
+from longhouse.cli.simulate import simulation
 from longhouse.cli.stopping import stop
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.version import VERSION
@@ -66,6 +66,7 @@ for each in (
     pause,
     resume,
     clock,
+    simulation,
     repo,
     secrets,
     doctor,

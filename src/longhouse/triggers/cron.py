@@ -103,6 +103,22 @@ class Cron:
                 count += earlier
         return count
 
+    def days(self, low: int, high: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """The due times in (low, high], a local day at a time: a moment, and how many milliseconds after it they are.
+
+        Whole days share one tuple: a year of a minute-job is a day and a list. What a change of the clocks moved to the
+        moment of another due time comes twice.
+        """
+        start, end = low // 1000 + 1, high // 1000 + 1
+        first = start - LOOKBACK
+        changes = between(self._zone, first, end)
+        for from_, to, offset, at_once in self._stretches(first, offset_at(self._zone, first), start, end, changes):
+            if at_once is None:
+                for day, times in self._fields.days(from_, to):
+                    yield (day * DAY - offset) * 1000, times
+            elif self._fields.count(from_, to):
+                yield at_once * 1000, (0,)
+
     def _stretches(self, at: int, offset: int, start: int, end: int, changes: Iterable[Change]) -> Iterator[Stretch]:
         """The local times that [start, end) goes through. `changes` are those from `at`, a while before it."""
         seen = at + offset

@@ -1,0 +1,44 @@
+"""The manifest of a directory that belongs to no instance: read as an instance would, and nothing is left behind."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from longhouse.envs import Environments
+from longhouse.launch.local import LocalLauncher
+from longhouse.launch.python import Interpreter
+from longhouse.launch.sdk import sdk
+from longhouse.paths import Paths
+from longhouse.repo import manifest
+from longhouse.triggers import BadCron, trigger_of
+from zerg._wire import JobDescription
+
+
+def jobs_of(
+    tree: Path, zone: str, *, installer: Mapping[str, str], source_builds: bool = False
+) -> tuple[JobDescription, ...]:
+    """What `tree`/manifest.py registers. Raises ManifestBroken, and EnvironmentFailed if its packages cannot be had."""
+
+    def check(job: JobDescription) -> str | None:
+        try:
+            trigger_of(job, zone)
+        except BadCron as error:
+            return str(error)
+        return None
+
+    with tempfile.TemporaryDirectory(prefix="longhouse-") as folder:
+        paths, launcher = Paths(Path(folder)), LocalLauncher()
+        try:
+            for made in (paths.envs, paths.cache, paths.work):
+                made.mkdir()
+            built = Environments(launcher, paths.envs, paths.cache, installer, allow_source_builds=source_builds)
+
+            def interpreter(file: str | None) -> Interpreter:
+                return built.of(tree, file)[1]
+
+            reader = manifest.Reader(launcher, sdk(paths.cache), paths.work)
+            return manifest.load(reader, tree, interpreter(None), script_interpreter=interpreter, check=check)
+        finally:
+            launcher.close()
