@@ -285,11 +285,14 @@ def _cut(text: bytes, frame: Frame, cursor: Cursor) -> Iterator[Piece]:
     cursor.length += len(text)
 
 
-def _whole_lines(path: Path, start: Entry, cursor: Cursor) -> Iterator[tuple[Frame, int, bytes]]:
-    """Frame of its beginning, number and bytes of each line; the last one may still grow. Moves the cursor."""
+def _whole_lines(path: Path, start: Entry, streams: Collection[int] | None) -> Iterator[tuple[Frame, int, bytes]]:
+    """Frame of its beginning, number and bytes of each line; the last one may still grow."""
     first: Frame | None = None
-    number, parts = 0, []
+    number, parts, cursor = 0, [], start.cursor()
     for frame in frames(path, start):
+        if streams is not None and frame.stream != Stream.GAP and frame.stream not in streams:
+            cursor.pass_over(frame.stream, frame.data)
+            continue
         for piece in pieces(frame, cursor):
             if first is not None and piece.number == number and piece.continues:
                 parts.append(piece.data)
@@ -327,11 +330,9 @@ def read_lines(
         start = known[max(0, at - 1)]
     kept: deque[tuple[Frame, int, bytes]] = deque()
     size, before, after = 0, start != known[0], False
-    for frame, number, data in _whole_lines(path, start, start.cursor()):
+    for frame, number, data in _whole_lines(path, start, streams):
         if from_end is None and (number or frame.gap()[1].lines) < from_line:
             before = True
-            continue
-        if streams is not None and frame.stream not in streams and frame.stream != Stream.GAP:
             continue
         kept.append((frame, number, data))
         size += len(data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import select
 import signal
 import subprocess
@@ -23,48 +22,6 @@ from longhouse.launch._processes import alive, boot_id, carrying, descendants, s
 from longhouse.launch.local import CannotLaunch, Child, Exit, LocalLauncher, Spec, kill_leftovers
 
 PYTHON: str = getattr(sys, "_base_executable", sys.executable)
-
-TREE = """
-import os, random, signal, sys, time
-
-seed, folder, depth = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-chance = random.Random(seed)
-
-
-def tell():
-    with open(f"/proc/{os.getpid()}/stat") as file:
-        ticks = file.read().rpartition(")")[2].split()[19]
-    name = f"{folder}/{os.getpid()}-{ticks}"
-    open(name + ".part", "w").close()
-    os.rename(name + ".part", name)
-
-
-def node(left):
-    if chance.random() < 0.5:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if chance.random() < 0.2:
-        os.closerange(1, 3)  # does not hold the pipes; the others do
-    tell()
-    for _ in range(chance.randint(1, 3) if left else 0):
-        kind, below = chance.choice(["child", "session", "detached"]), chance.random()
-        if os.fork() == 0:
-            chance.seed(below)
-            if kind != "child":
-                os.setsid()
-            if kind == "detached" and os.fork():
-                os._exit(0)
-            node(left - 1)
-            while True:
-                time.sleep(60)
-
-
-node(depth)
-open(f"{folder}/ready", "w").close()
-if chance.random() < 0.3:
-    sys.exit(chance.randint(0, 9))
-while True:
-    time.sleep(60)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -335,60 +292,6 @@ def test_a_process_that_always_forks_and_exits_is_caught(
     line(child)
     assert exited(child, 5).code == 0
     assert carrying(tmp_path.name) == []
-
-
-def grown(launcher: LocalLauncher, folder: Path, seed: int) -> Child:
-    folder.mkdir()
-    argv = (PYTHON, "-I", "-S", "-c", TREE, str(seed), str(folder), "3")
-    child = launcher.start(Spec(argv=argv, env={}, cwd=folder, marker=f"tree-{seed}"))
-    until(lambda: (folder / "ready").exists())
-    return child
-
-
-def stopped_trees(launcher: LocalLauncher, tmp_path: Path, count: int) -> None:
-    first = random.SystemRandom().randrange(1 << 32)
-    print(f"seeds from {first}")
-    processes = 0
-    for seed in range(first, first + count):
-        folder = tmp_path / str(seed)
-        grace = random.Random(seed).choice([0.0, 0.05, 0.3])
-        with grown(launcher, folder, seed) as child:
-            began = time.monotonic()
-            child.stop(grace)
-            end = exited(child, grace + 2)
-            assert time.monotonic() - began <= grace + 2, seed
-            assert lasting(folder) == [], seed
-            assert carrying(f"tree-{seed}") == [], seed
-            assert not end.interrupted
-        processes += len(os.listdir(folder)) - 1
-    assert processes > 3 * count
-
-
-def test_stop_means_stopped(launcher: LocalLauncher, tmp_path: Path) -> None:
-    stopped_trees(launcher, tmp_path, 20)
-
-
-@pytest.mark.soak
-def test_stop_means_stopped_two_hundred_times(launcher: LocalLauncher, tmp_path: Path) -> None:
-    stopped_trees(launcher, tmp_path, 200)
-
-
-def test_killing_a_process_group_would_not_do(tmp_path: Path) -> None:
-    """The trees above are of the kind that the usual way of stopping leaves behind."""
-    left = 0
-    for seed in range(10):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        argv = (PYTHON, "-I", "-S", "-c", TREE, str(seed), str(folder), "3")
-        env = {_processes.MARKER: f"control-{seed}"}
-        process = subprocess.Popen(argv, env=env, start_new_session=True)
-        until((folder / "ready").exists)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        left += len(lasting(folder))
-        kill_leftovers(None, None, None, f"control-{seed}")
-        until(lambda folder=folder: not lasting(folder))
-    assert left > 0
 
 
 # --- after a crash --------------------------------------------------------------------------------------------------

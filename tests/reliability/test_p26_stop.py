@@ -195,8 +195,8 @@ def test_a_second_stop_ends_a_drain_and_a_timeout_ends_only_the_waiting(made: Ca
     assert told(house.instance.ended(run_id)) == [(1, "interrupted"), (2, None)]
 
 
-def page(instance: Instance) -> str:
-    """The first page, as a browser sees it that has used a login link."""
+def page(instance: Instance, path: str = "/jobs") -> str:
+    """A page, as a browser sees it that has used a login link."""
     code = instance.post("/api/login-links")["url"].partition("code=")[2]
     connection, _ = instance.connection()
     try:
@@ -206,7 +206,7 @@ def page(instance: Instance) -> str:
         answer = connection.getresponse()
         answer.read()
         cookie = str(answer.getheader("Set-Cookie")).partition(";")[0]
-        connection.request("GET", "/jobs", headers={"Cookie": cookie, "Accept": "text/html"})
+        connection.request("GET", path, headers={"Cookie": cookie, "Accept": "text/html"})
         return connection.getresponse().read().decode()
     finally:
         connection.close()

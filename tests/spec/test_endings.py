@@ -53,10 +53,6 @@ async def asynchronous():
     await asyncio.sleep(0)
     return {"answer": 43}
 def unserialisable(): return {1, 2, 3}
-def a_gigabyte():
-    block = b"x" * 99 + b"\n"
-    block *= 10000
-    for _ in range(1074): os.write(1, block)
 """
 SETTINGS = {
     "loops": "timeout_seconds=1, max_attempts=1",
@@ -108,15 +104,6 @@ def house_of_endings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Insta
     instance.kill()
 
 
-def memory_of(instance: Instance, field: str = "VmRSS") -> int:
-    """Kilobytes."""
-    assert instance.process is not None
-    for line in Path(f"/proc/{instance.process.pid}/status").read_text().splitlines():
-        if line.startswith(field):
-            return int(line.split()[1])
-    raise AssertionError(field)
-
-
 @pytest.mark.parametrize(
     ("job_id", "state", "reason", "code", "number", "words"), EXPECTED, ids=[e[0] for e in EXPECTED]
 )
@@ -153,19 +140,6 @@ def test_invalid_bytes_are_a_valid_log(house_of_endings):
     run = house_of_endings.ended(house_of_endings.run("invalid-utf8")["id"])
     lines = house_of_endings.get(f"/api/runs/{run['id']}/logs")["items"]
     assert [line["text"] for line in lines if line["stream"] == "out"] == ["ok ��\x00 end"]
-
-
-def test_a_gigabyte_of_output_costs_the_server_no_memory(house_of_endings):
-    before = memory_of(house_of_endings)
-    run = house_of_endings.ended(house_of_endings.run("a-gigabyte")["id"], seconds=60)
-    assert run["state"] == "succeeded"
-    assert memory_of(house_of_endings, "VmHWM") - before <= 32 * 1024
-    stored = sum(path.stat().st_size for path in (house_of_endings.data / "output" / str(run["id"])).iterdir())
-    assert stored <= 11 * 1024 * 1024
-    page = house_of_endings.get(f"/api/runs/{run['id']}/logs")
-    assert page["items"]
-    whole = house_of_endings.get(f"/api/runs/{run['id']}/logs?from=1&limit=200")
-    assert whole["items"][0]["text"].startswith("xxx")
 
 
 def test_cancel_ends_a_deaf_job_with_all_its_processes(house_of_endings):
