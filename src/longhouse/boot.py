@@ -24,6 +24,7 @@ from longhouse.launch.local import LocalLauncher
 from longhouse.launch.sdk import sdk
 from longhouse.paths import Paths
 from longhouse.repo import bootstrap, panel
+from longhouse.runs.keep import Keep
 from longhouse.store import jobs, settings
 from longhouse.store.database import Database
 from longhouse.vault import open_keys, write_private
@@ -66,7 +67,7 @@ def locked(paths: Paths) -> Iterator[None]:
 
 
 def open_house(
-    paths: Paths, clock: Clock, zone: str, *, grace_seconds: float, installer: Mapping[str, str], source_builds: bool
+    paths: Paths, clock: Clock, zone: str, *, grace_seconds: float, keep: Keep | None = None, installer: Mapping[str, str], source_builds: bool
 ) -> House:
     """Database and keyring, brought up to date. The caller closes `db` and `launcher`.
 
@@ -91,6 +92,7 @@ def open_house(
         sdk=sdk(paths.cache),
         environments=Environments(launcher, paths.envs, paths.cache, installer, allow_source_builds=source_builds),
         grace_seconds=grace_seconds,
+        keep=keep or Keep(),
         notices=[ROOT] if os.geteuid() == 0 else [],
     )
 

@@ -20,6 +20,7 @@ from longhouse.errors import CannotStart, UsageError
 from longhouse.house import SYSTEM, House
 from longhouse.logs import Log
 from longhouse.paths import Paths
+from longhouse.runs.keep import Keep
 
 log = Log("longhouse")
 
@@ -43,6 +44,7 @@ def serve(settings: Config) -> int:
             SystemClock(),
             settings.timezone,
             grace_seconds=settings.stop_grace_seconds,
+            keep=_keep(settings),
             installer=settings.installer_environment,
             source_builds=settings.allow_source_builds,
         )
@@ -67,6 +69,16 @@ def serve(settings: Config) -> int:
         whole = app.create_app(house, engine=engine, allowed_hosts=hosts, trusted_proxies=settings.trusted_proxies)
         app.Server(app.uvicorn_config(whole), engine).run(sockets=[listener])
     return 0
+
+
+def _keep(settings: Config) -> Keep:
+    least, most = settings.keep_runs_least, settings.keep_runs_most
+    if least > most:
+        raise UsageError(
+            f"keep_runs_least ({least}) is more than keep_runs_most ({most})",
+            hint="Each job keeps at least the one and at most the other number of runs.",
+        )
+    return Keep(settings.keep_days, least, most)
 
 
 def _refuse_open_door(house: House, host: str) -> None:

@@ -10,6 +10,7 @@ from longhouse.engine import janitor, rescuer
 from longhouse.engine.loop import Loop
 from longhouse.engine.runner import Runner
 from longhouse.engine.scheduler import Scheduler
+from longhouse.engine.sweeper import Sweeper
 from longhouse.feed import Bell
 from longhouse.house import House
 from longhouse.logs import Log
@@ -17,6 +18,7 @@ from longhouse.repo.watch import Watch
 
 log = Log("longhouse.engine")
 
+IDLE_MS = 10_000
 RECORD_SECONDS = 1.0
 """For attempts that outlasted the grace: their processes are gone then, and their ends are still to be recorded."""
 
@@ -35,6 +37,7 @@ class Engine:
             Loop("rescuer", lambda: rescuer.step(house, self.runner), report),
             Loop("repo", self._settle, report, house.feed.repo),
             Loop("janitor", lambda: janitor.step(house), report),
+            Loop("sweeper", Sweeper(house, self._idle).step, report),
         ]
         if scheduled:
             self._loops += [
@@ -62,6 +65,11 @@ class Engine:
     def stop_timer(self) -> None:
         """In the event loop."""
         self.scheduler.stop_timer()
+
+    def _idle(self) -> bool:
+        """Nothing runs, and nothing is due in a moment."""
+        due = self.scheduler.next_due()
+        return not self.runner.live() and (due is None or due > self._house.clock.now() + IDLE_MS)
 
     def _follow_tree(self) -> None:
         for _ in self._watch.settled():
