@@ -10,6 +10,7 @@ from longhouse.errors import Invalid
 from longhouse.house import House
 
 DAY_MS = 24 * 60 * 60 * 1000
+LAST = millis(datetime(9999, 12, 31, tzinfo=UTC))
 FARTHEST_DAYS = 366
 """How far ahead somebody may plan by hand. What is farther away is a schedule, or a slip of the pen."""
 
@@ -31,8 +32,8 @@ def moment_of(house: House, field: str, text: str) -> int:
         ) from None
     if skipped:
         raise refused(field, f"{text!r} does not exist in {house.zone}: the clocks skip it")
-    if found < 0:
-        raise refused(field, f"{text!r} is before 1970")
+    if not 0 <= found <= LAST:
+        raise refused(field, f"{text!r} is not between 1970 and 9999")
     return found
 
 
