@@ -83,6 +83,11 @@ class Server(uvicorn.Server):
         super().__init__(settings)
         self._engine = engine
 
+    def give_up(self) -> None:
+        """Somebody asked for the end, or nothing can be acknowledged any more. From any thread."""
+        self._engine.begin_stop()
+        self.should_exit = True
+
     def handle_exit(self, sig: int, frame: types.FrameType | None) -> None:
         self._engine.begin_stop()
         super().handle_exit(sig, frame)

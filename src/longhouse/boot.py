@@ -12,6 +12,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from shlex import quote
 
 from longhouse import loading, queue
@@ -20,13 +21,15 @@ from longhouse.envs import Environments
 from longhouse.errors import CannotStart
 from longhouse.feed import Feed
 from longhouse.house import SYSTEM, House
-from longhouse.launch.local import LocalLauncher
+from longhouse.launch.local import LocalLauncher, fence_site
 from longhouse.launch.sdk import sdk
 from longhouse.paths import Paths
 from longhouse.repo import bootstrap, panel
 from longhouse.runs.keep import Keep
-from longhouse.store import jobs, settings
+from longhouse.store import integrity, jobs, settings, volume
 from longhouse.store.database import Database
+from longhouse.store.faults import NO_SPACE
+from longhouse.store.reserve import Reserve
 from longhouse.vault import open_keys, write_private
 from longhouse.version import VERSION
 
@@ -44,6 +47,17 @@ def make_data_dir(paths: Paths) -> None:
             f"The data directory {paths.data} cannot be used: {error.strerror}",
             hint="Choose another one with --data-dir, or give this user the right to write there.",
         ) from error
+
+
+@contextmanager
+def full_disk_said(paths: Paths) -> Iterator[None]:
+    """A start that fails for want of space says so. Raises CannotStart."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise CannotStart(f"the disk is full: {paths.data} cannot be written", hint="Free some space first.") from error
 
 
 @contextmanager
@@ -67,17 +81,36 @@ def locked(paths: Paths) -> Iterator[None]:
 
 
 def open_house(
-    paths: Paths, clock: Clock, zone: str, *, grace_seconds: float, keep: Keep | None = None, installer: Mapping[str, str], source_builds: bool
+    paths: Paths,
+    clock: Clock,
+    zone: str,
+    *,
+    grace_seconds: float,
+    process_limit: int = 0,
+    keep: Keep | None = None,
+    installer: Mapping[str, str],
+    source_builds: bool,
 ) -> House:
     """Database and keyring, brought up to date. The caller closes `db` and `launcher`.
 
-    `installer` is the environment of uv, `source_builds` whether it may build packages from source.
+    `process_limit` is that of one run, 0 for none; `installer` is the environment of uv, `source_builds` whether it may
+    build packages from source.
     """
-    feed, launcher = Feed(), LocalLauncher()
+    feed, launcher = Feed(), LocalLauncher(process_limit=process_limit, fences=fence_site() if process_limit else None)
+    volume.refuse_network(paths.data)
+    integrity.refuse_lost(paths)
+    ended_well = not paths.instance.exists() or Path(f"{paths.database}-wal").exists()
+    reserve = Reserve(paths.reserve)
+    if reserve.since(clock.now()) is not None:
+        reserve.give(clock.now())  # a start writes a little, and must be able to say what it finds
     # The keyring before the database: a first start that is killed between them can be made again.
     keys = open_keys(paths.keyring, may_create=not paths.database.exists())
     db = Database(paths.database, committed=feed.committed)
+    db.filled = lambda: reserve.give(clock.now())
+    integrity.refuse_damaged(db)
     db.migrate(paths.data / "backups")
+    integrity.refuse_stale(db, paths, ended_well=ended_well)
+    reserve.look(clock.now())
     return House(
         paths=paths,
         db=db,
@@ -87,6 +120,7 @@ def open_house(
         zone=zone,
         owner=secrets.token_hex(8),
         up_since=clock.now(),
+        reserve=reserve,
         version=VERSION,
         launcher=launcher,
         sdk=sdk(paths.cache),

@@ -10,7 +10,7 @@ import ipaddress
 import os
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from longhouse import accounts, boot, config, logs
 from longhouse.clock import SystemClock
@@ -37,6 +37,7 @@ def serve(settings: Config) -> int:
     paths = Paths(settings.data_dir)
     boot.make_data_dir(paths)
     with ExitStack() as closing:
+        closing.enter_context(boot.full_disk_said(paths))
         closing.enter_context(boot.locked(paths))
         config.write_first(paths.config, settings.timezone)
         house = boot.open_house(
@@ -44,6 +45,7 @@ def serve(settings: Config) -> int:
             SystemClock(),
             settings.timezone,
             grace_seconds=settings.stop_grace_seconds,
+            process_limit=settings.process_limit,
             keep=_keep(settings),
             installer=settings.installer_environment,
             source_builds=settings.allow_source_builds,
@@ -57,6 +59,7 @@ def serve(settings: Config) -> int:
             log.warning("ended what an earlier server left behind", attempts=rescued)
         engine = Engine(house, slots=settings.slots)
         closing.callback(engine.stop)
+        house.db.failed = engine.begin_stop  # what runs is ended; the server follows
         engine.scheduler.catch_up()
         boot.load_repo(house)
         engine.start()
@@ -67,7 +70,12 @@ def serve(settings: Config) -> int:
 
         hosts = (*settings.allowed_hosts, settings.host)
         whole = app.create_app(house, engine=engine, allowed_hosts=hosts, trusted_proxies=settings.trusted_proxies)
-        app.Server(app.uvicorn_config(whole), engine).run(sockets=[listener])
+        server = app.Server(app.uvicorn_config(whole), engine)
+        house.db.failed = house.feed.end = server.give_up
+        if house.db.failure is None:
+            server.run(sockets=[listener])
+        if house.db.failure is not None:
+            raise house.db.failure
     return 0
 
 
@@ -131,5 +139,6 @@ def _greet(house: House, url: str) -> None:
         "              (once, within 15 minutes; another one: longhouse-jobs login-link)",
         *(f"  note        {notice}" for notice in house.notices),
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    with suppress(OSError):  # into a file on a full disk
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()

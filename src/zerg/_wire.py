@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """A longer line is refused by both sides: results and state are small, files go through artifacts."""
 
+MAX_STATE_BYTES = 1024 * 1024
+"""What all of `ctx.state` of a job may take, keys and values as JSON."""
+
+
+def size_of_state(values: dict[str, Any]) -> int:
+    """Bytes of a state as its limit counts them. Raises TypeError and ValueError for what JSON cannot carry."""
+    return sum(size_of_entry(key, value) for key, value in values.items())
+
+
+def size_of_entry(key: str, value: Any) -> int:
+    return len(dumps(key)) + len(dumps(value))
+
 
 # --- requests -------------------------------------------------------------------------------------------------------
 

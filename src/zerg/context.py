@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _collections_abc import MutableMapping
 
-from zerg._wire import Artifact, Logged, Progress, RunJob, StateSet
+from zerg._wire import MAX_STATE_BYTES, Artifact, Logged, Progress, RunJob, StateSet, size_of_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,11 +99,14 @@ def guessed(name: str) -> str:
 class State(MutableMapping):  # type: ignore[type-arg]  # _collections_abc is quick to import, and not generic
     """A small memory of the job that the next run sees. Every `state[key] = value` is kept at once.
 
-    Values are what JSON can carry. A change inside a value (`state["seen"].append(1)`) goes unnoticed: assign it again.
+    Values are what JSON can carry, 1 MiB in all. A change inside a value (`state["seen"].append(1)`) goes unnoticed:
+    assign it again.
     """
 
     def __init__(self, values: dict[str, Any], channel: Channel) -> None:
         self._values = dict(values)
+        self._sizes = {key: size_of_entry(key, value) for key, value in values.items()}
+        self._size = sum(self._sizes.values())
         self._channel = channel
 
     def __getitem__(self, key: str) -> Any:
@@ -112,11 +115,19 @@ class State(MutableMapping):  # type: ignore[type-arg]  # _collections_abc is qu
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
             raise TypeError(f"a key of the state is text, not {key!r}")
+        size = size_of_entry(key, value)
+        total = self._size + size - self._sizes.get(key, 0)
+        if total > MAX_STATE_BYTES:
+            raise ValueError(
+                f"with {key!r} the state would take {total} bytes; {MAX_STATE_BYTES} is the limit for all of it."
+                " Keep larger things as artifacts or in files of your own"
+            )
         self._channel.send(StateSet(key=key, value=value))
-        self._values[key] = value
+        self._values[key], self._sizes[key], self._size = value, size, total
 
     def __delitem__(self, key: str) -> None:
         del self._values[key]
+        self._size -= self._sizes.pop(key)
         self._channel.send(StateSet(key=key, removed=True))
 
     def __iter__(self) -> Iterator[str]:

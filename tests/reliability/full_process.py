@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from tests.reliability.queue_process import open_house, register
 
 T = TypeVar("T")
 RUNS = 40
+SUCCEEDED = Ending(state=RunState.SUCCEEDED)
 
 
 def say(*words: object) -> None:
@@ -78,8 +80,7 @@ def main(folder: Path, early: bool) -> None:
 
         while (claimed := patiently(take)) is None:
             time.sleep(0.001)
-        ending = Ending(state=RunState.SUCCEEDED)
-        state = patiently(lambda run=claimed: queue.finish(house, run.run.id, run.attempt, ending))
+        state = patiently(partial(queue.finish, house, claimed.run.id, claimed.attempt, SUCCEEDED))
         say("finished", claimed.run.id, state)
     house.db.close()
 

@@ -7,11 +7,19 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
+from longhouse.errors import StorageFull
+from longhouse.store.database import Database
+from longhouse.store.reserve import MIB
+from tests.instance import STARTER, Instance, until
 from tests.reliability.seeds import a_seed
 
 ROOT = Path(__file__).parents[2]
@@ -102,3 +110,135 @@ def unsound(folder: Path, first: int) -> str:
     lost = [fault for fault in checked(folder, done.stdout) if "lost" in fault]
     assert lost, done.stdout + done.stderr
     return f"acknowledged before the commit: {len(lost)} of 40 lost"
+
+
+# --- the whole server, on a disk of its own -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """64 MiB of their own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a disk of its own is not allowed here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+MANIFEST = """
+from jobs.quick import run as quick
+from jobs.talk import run as talk
+
+job_registry.register(JobConfig(id="talk", func=talk, max_attempts=1))
+job_registry.register(JobConfig(id="quick", func=quick, overlap="allow"))
+job_registry.register(JobConfig(id="often", func=quick, every=2, catch_up="skip",
+                                misfire_grace_seconds=1, overlap="allow"))
+"""
+TALK = """
+import os, sys, time
+def run(ctx):
+    for _ in range(8):
+        print("before")
+    sys.stdout.flush()
+    ctx.progress(1)
+    while not os.path.exists({go!r}):
+        time.sleep(0.05)
+    for number in range(6000):
+        os.write(1, b"x" * 999 + bytes([10]))
+    ctx.state["said"] = 6000
+    return {{"said": 6000}}
+"""
+
+
+def fill(place: Path) -> Path:
+    """A file that takes all that is left."""
+    filler = place / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (MIB, 4096):
+            try:
+                while file.write(b"f" * size) == size:
+                    pass
+            except OSError:
+                pass
+    return filler
+
+
+def test_a_full_disk_refuses_new_runs_ends_old_ones_and_resumes(small_disk: Path, tmp_path: Path, proves) -> None:
+    instance, go = Instance(small_disk / "data"), tmp_path / "go"
+    try:
+        instance.start()
+        instance.manifest(STARTER + MANIFEST, talk=TALK.format(go=str(go)), quick="def run():\n    pass\n")
+        talking = instance.run("talk")["id"]
+        until(lambda: instance.get(f"/api/runs/{talking}")["progress"], what="it has begun to talk")
+        reserve = small_disk / "data" / "reserve"
+        assert reserve.stat().st_blocks * 512 >= 16 * MIB
+        filler = fill(small_disk)
+
+        status, problem = instance.request("POST", "/api/jobs/quick/run", {})
+        assert (status, problem["code"]) == (507, "storage.full")
+        assert "the disk is full" in problem["detail"] and "without a restart" in problem["hint"]
+        refusals = Counter(
+            instance.request(method, path, body)[0]
+            for method, path, body in (
+                ("POST", "/api/jobs/quick/test", {}),
+                ("POST", f"/api/runs/{talking}/rerun", {}),
+                ("GET", "/api/jobs", None),
+                ("GET", f"/api/runs/{talking}", None),
+                ("GET", f"/api/runs/{talking}/log", None),
+            )
+        )
+        assert not [code for code in refusals if code >= 500 and code != 507], refusals
+        go.touch()
+        ended = instance.ended(talking)
+        assert ended["state"] == "succeeded" and ended["result"] == {"said": 6000}
+        assert re.search(r"[\d,]+ bytes of its output could not be stored: the disk was full\.", ended["message"])
+        assert instance.request("GET", "/readyz?verbose")[1]["reasons"] == ["the disk is full: no new run is accepted"]
+        checks = {check["name"]: check for check in instance.get("/api/doctor")["checks"]}
+        assert checks["disk"]["status"] == "error" and "full" in checks["disk"]["message"]
+        until(lambda: not reserve.stat().st_size or instance.log.count("the disk is full"), what="it is logged")
+        time.sleep(4)  # due times pass meanwhile; nothing can be waited for
+
+        began = time.monotonic()
+        filler.unlink()
+        until(lambda: instance.request("POST", "/api/jobs/quick/run", {})[0] == 202, seconds=60)
+        resumed = time.monotonic() - began
+        assert resumed <= 30
+        entries = until(lambda: [e for e in firings(instance) if e["end"] == "missed_full"], what="missed_full")
+        assert sum(entry["count"] for entry in entries) >= 1
+        until(lambda: reserve.stat().st_size >= 16 * MIB, what="the reserve is back")
+        assert instance.get("/api/jobs/talk/state")["state"] == {"said": 6000}
+        said = [line for line in instance.log.splitlines() if "disk is full" in line]
+        assert len(said) <= 2 and "Traceback" not in instance.log, instance.log
+        instance.stop()
+        assert checked(small_disk / "data", "") == []
+    finally:
+        instance.kill()
+    proves(
+        "P27",
+        f"64 MiB disk filled under a live server: 507 at once, the running job's verdict kept, {len(said)} log lines of"
+        f" it, due times entered as missed_full, runs accepted again {resumed:.1f} s after space was there",
+        control=unreserved(small_disk),
+    )
+
+
+def firings(instance: Instance) -> list[dict[str, Any]]:
+    return instance.get("/api/jobs/often/firings")["items"]
+
+
+def unreserved(place: Path) -> str:
+    """Without a reserve, the end of a run cannot be written while the disk is full."""
+    shutil.rmtree(place / "data")
+    database = Database(place / "bare.db")
+    with database.write() as db:
+        db.execute("CREATE TABLE ends (text TEXT)").fetchall()
+    fill(place)
+    written = 0
+    with pytest.raises(StorageFull):
+        while True:
+            with database.write() as db:
+                db.execute("INSERT INTO ends VALUES (zeroblob(3000))").fetchall()
+            written += 1
+    database.close()
+    return f"without the reserve: the {written + 1}. end could not be written"

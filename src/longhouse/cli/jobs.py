@@ -1,8 +1,10 @@
-"""`jobs list|show|test|enable|disable`."""
+"""`jobs list|show|test|enable|disable|state`."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -10,6 +12,7 @@ from longhouse.cli import following
 from longhouse.cli.call import Call, aligned, command
 from longhouse.cli.terminal import line, plain
 from longhouse.cli.times import away, length, local
+from longhouse.errors import NotFound
 
 
 @click.group()
@@ -54,14 +57,15 @@ def values(params: tuple[str, ...]) -> dict[str, str]:
 def list_jobs(call: Call) -> None:
     """List the jobs of the manifest."""
     items, _ = call.instance.pages("/api/jobs", None)
-    manifest = call.instance.get("/api/jobs", limit=1)["manifest"]
+    first = call.instance.get("/api/jobs", limit=1)
+    manifest = first["manifest"]
     say_if_broken(call, manifest)
+    if first["pause"]:
+        call.warn(f"the instance is {paused_said(first['pause'])}; nothing fires. End it: longhouse-jobs resume")
     rows = [
         (
             job["id"],
             _schedule(job),
-    if first["pause"]:
-        call.warn(f"the instance is {paused_said(first['pause'])}; nothing fires. End it: longhouse-jobs resume")
             "disabled" if not job["enabled"] else "paused" if job["paused"] else "enabled",
             away(job["next_due"]),
             job["last_run"]["state"] if job["last_run"] else "",
@@ -83,16 +87,16 @@ def say_if_broken(call: Call, manifest: dict[str, Any]) -> None:
         call.note("The last set of jobs that loaded goes on; mend the file and save it.")
 
 
-def _schedule(job: dict[str, Any]) -> str:
-    if job["cron"]:
-        return str(job["cron"])
-    return f"every {length(job['every'])}" if job["every"] else "by hand"
 def paused_said(pause: dict[str, Any]) -> str:
     """`paused by this machine since …, until …`."""
     until = f"until {local(pause['until'])} ({away(pause['until'])})" if pause["until"] else "until somebody resumes"
     return f"paused by {line(pause['actor'])} since {local(pause['since'])}, {until}"
 
 
+def _schedule(job: dict[str, Any]) -> str:
+    if job["cron"]:
+        return str(job["cron"])
+    return f"every {length(job['every'])}" if job["every"] else "by hand"
 
 
 @command(jobs)
@@ -104,11 +108,11 @@ def show(call: Call, job_id: str) -> None:
     facts = [
         ("Schedule", f"{_schedule(job)} ({job['cron_text']}), {job['timezone']}"),
         ("Enabled", "yes" if job["enabled"] else "no"),
+        *([("Paused", _paused(job))] if job["paused"] else []),
         ("Next", f"{local(job['next_due'])} ({away(job['next_due'])})" if job["next_due"] else "-"),
         ("Code", f"{settings['source_file']}:{settings['source_line']} {settings['function']}()"),
         ("Commit", job["commit"][:12]),
         ("Limits", f"{length(settings['timeout_seconds'])} a try, at most {settings['max_attempts']} tries"),
-        *([("Paused", _paused(job))] if job["paused"] else []),
         ("Overlap", settings["overlap"]),
         (
             "Missed",
@@ -125,12 +129,12 @@ def show(call: Call, job_id: str) -> None:
     call.show(job, *lines)
 
 
-def _table(title: str, rows: list[tuple[Any, ...]]) -> list[str]:
-    return [f"  {title}", *(f"    {text}" for text in aligned(rows))] if rows else []
-
-
 def _paused(job: dict[str, Any]) -> str:
     return paused_said(job["pause"]) if job["pause"] else "with the whole instance"
+
+
+def _table(title: str, rows: list[tuple[Any, ...]]) -> list[str]:
+    return [f"  {title}", *(f"    {text}" for text in aligned(rows))] if rows else []
 
 
 def _parameter(each: dict[str, Any], given: dict[str, Any]) -> tuple[Any, ...]:
@@ -173,3 +177,22 @@ def test(call: Call, job_id: str, params: tuple[str, ...], timeout: float | None
     body = {"params": values(params), "text": True}
     run = call.instance.post(f"/api/jobs/{following.segment(job_id)}/test", body)
     return following.follow(call, run, timeout)
+
+
+@command(jobs)
+@JOB
+@click.option("--clear", is_flag=True, help="Forget it: all, or the one KEY.")
+@click.argument("key", required=False)
+def state(call: Call, job_id: str, clear: bool, key: str | None) -> None:
+    """Show what a job keeps in `ctx.state` between its runs, or the value of one KEY; with --clear, forget it."""
+    path = f"/api/jobs/{following.segment(job_id)}/state"
+    if clear:
+        done = call.instance.delete(path + (f"?key={quote(key, safe='')}" if key is not None else ""))
+        call.show(done, f"{line(job_id)}: {done['cleared']} key{'' if done['cleared'] == 1 else 's'} cleared")
+        return
+    found = call.instance.get(path)
+    values = {name: value for name, value in found["state"].items() if key in (None, name)}
+    if key is not None and not values:
+        raise NotFound(f"{job_id} keeps nothing under {key!r}", hint=f"See: longhouse-jobs jobs state {job_id}")
+    rows = [(line(name), line(json.dumps(value, ensure_ascii=False))) for name, value in sorted(values.items())]
+    call.show({**found, "state": values}, *aligned(rows), f"{found['bytes']:,} of {found['limit']:,} bytes")

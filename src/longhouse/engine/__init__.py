@@ -6,8 +6,10 @@ import asyncio
 import threading
 
 from longhouse import loading
-from longhouse.engine import janitor, rescuer
+from longhouse.engine import integrity, janitor, rescuer
+from longhouse.engine.disk import DiskWatch
 from longhouse.engine.loop import Loop
+from longhouse.engine.reports import Reports
 from longhouse.engine.runner import Runner
 from longhouse.engine.scheduler import Scheduler
 from longhouse.engine.sweeper import Sweeper
@@ -31,6 +33,7 @@ class Engine:
         self._scheduled = scheduled
         self.scheduler = Scheduler(house)
         self.runner = Runner(house, slots)
+        report = Reports(house)
         self._watch = Watch(house.paths, ring=Bell())
         self._loops = [
             Loop("runner", self.runner.step, report, house.feed.dispatch),
@@ -38,6 +41,8 @@ class Engine:
             Loop("repo", self._settle, report, house.feed.repo),
             Loop("janitor", lambda: janitor.step(house), report),
             Loop("sweeper", Sweeper(house, self._idle).step, report),
+            Loop("disk", DiskWatch(house).step, report),
+            Loop("integrity", lambda: integrity.step(house), report),
         ]
         if scheduled:
             self._loops += [
@@ -107,8 +112,3 @@ class Engine:
         self.begin_stop()
         if self._stopper is not None:
             self._stopper.join()
-
-
-def report(loop: str, error: Exception) -> None:
-    """A step failed; the loop goes on."""
-    log.error("a step failed and is tried again", loop=loop, error=error)

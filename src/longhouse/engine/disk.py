@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from longhouse.errors import StorageFull, Unavailable
 from longhouse.house import House
 from longhouse.logs import Log
+from longhouse.store import events
 
 log = Log("longhouse.disk")
 
@@ -30,5 +34,8 @@ class DiskWatch:
         if self._was_full and not full:
             log.warning("there is space on the disk again: work resumes")
             self._house.feed.resumed()
+        if full != self._was_full:
+            with suppress(StorageFull, Unavailable), self._house.db.write() as db:
+                events.append(db, "server.changed", "server", {"full": full}, self._house.clock.now())
         self._was_full = full
         return SECONDS_WHILE_FULL if full else SECONDS

@@ -16,7 +16,7 @@ from longhouse.queue import Claimed
 from longhouse.store import events, jobs, runs
 from longhouse.store.database import Connection
 from zerg._message import Message
-from zerg._wire import Artifact, Finished, Logged, Progress, StateSet
+from zerg._wire import MAX_STATE_BYTES, Artifact, Finished, Logged, Progress, StateSet, size_of_state
 
 PROGRESS_SECONDS = 0.5
 """Progress is written at most this often; the last word always."""
@@ -100,5 +100,7 @@ class Notes:
             return
         elif message.removed:
             jobs.drop_state(db, run.job_id, message.key)
+        elif size_of_state({**jobs.state(db, run.job_id), message.key: message.value}) > MAX_STATE_BYTES:
+            self.capture.system(f"ctx.state[{message.key!r}] was not kept: {MAX_STATE_BYTES:,} bytes is the limit.")
         else:
             jobs.set_state(db, run.job_id, message.key, message.value, now)
