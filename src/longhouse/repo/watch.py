@@ -29,6 +29,8 @@ STAGED_SECONDS = 60.0
 RESCAN_SECONDS = 30.0
 STEP_MS = 100
 """How often the watchers look whether they shall stop; also how long events of one write may lie apart."""
+GIT_STEP_MS = 400
+"""What a person does with git waits a little longer: each look costs, on an instance that has nothing to do."""
 
 IGNORED_FOLDERS = frozenset((".git", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"))
 IGNORED_ENDINGS = (".swp", ".swx", ".swo", "~", ".pyc", ".tmp", ".crswap", "___jb_tmp___", "___jb_old___")
@@ -187,14 +189,15 @@ class Watch:
             threading.Thread(target=self._watch, args=(folder, by_git, self._end), daemon=True).start()
 
     def _watch(self, folder: Path, by_git: bool, end: threading.Event) -> None:
+        step = GIT_STEP_MS if by_git else STEP_MS
         with suppress(OSError):  # the folder is gone; the loop looks for it
             for _ in watch(
                 folder,
                 watch_filter=of_git if by_git else matters,
                 recursive=not by_git,
                 stop_event=end,
-                step=STEP_MS,
-                debounce=4 * STEP_MS,
+                step=step,
+                debounce=4 * step,
                 rust_timeout=0,
                 ignore_permission_denied=True,
             ):
