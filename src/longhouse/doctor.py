@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from longhouse import held, jobs
 from longhouse.clock import iso
 from longhouse.house import House
-from longhouse.repo import panel
+from longhouse.repo import leaks, panel
 from longhouse.store import attempts as attempt_rows
 from longhouse.store import integrity, runs
 from longhouse.store.faults import DAMAGED_HINT
@@ -60,6 +60,9 @@ def _repo(house: House) -> Check:
         return Check(
             "repo", "warning", f"nothing is committed: {state.blocked}", "Changes are committed when it is over."
         )
+    if state.left_out:
+        found = "; ".join(str(leak) for leak in state.left_out)
+        return Check("repo", "error", f"left out of every commit: {found}", leaks.HINT)
     return Check(
         "repo", "ok" if state.ready else "error", f"branch {state.branch} at {(state.head or 'no commit')[:10]}"
     )

@@ -5,17 +5,18 @@ What runs is the last commit that loaded. A commit that does not load changes no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from longhouse import audit, jobs, ledger, pauses
+from longhouse import audit, jobs, ledger, pauses, secrets
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.jobs import Manifest
 from longhouse.launch.python import Interpreter
-from longhouse.repo import bootstrap, commits, jobs_toml
+from longhouse.repo import bootstrap, commits, jobs_toml, leaks
 from longhouse.repo import manifest as reading
 from longhouse.repo.checkouts import checkout
 from longhouse.repo.commits import Committed
@@ -60,11 +61,11 @@ def settle(house: House, *, tree: bool = True) -> None:
                     _write_overrides(house, git)
                     if tree:
                         _drop_stale_overrides(house)
-                if tree and not state.clean:  # git writes its lock file even when there is nothing to add
-                    _commit(house, git)
-            _note(house, state.blocked)
+                if tree:
+                    _commit(house, git, state.changed)
+            _note(house, "repo_blocked", state.blocked)
         except LonghouseError as error:
-            _note(house, error.message)
+            _note(house, "repo_blocked", error.message)
         load_head(house, git)
 
 
@@ -75,10 +76,11 @@ def boot(house: House) -> ManifestBroken | None:
     """
     with house.repo_lock:
         git = bootstrap.opened(house.paths)
-        if commits.state(git).blocked is None:
+        state = commits.state(git)
+        if state.blocked is None:
             with suppress(ManifestBroken):
                 _write_overrides(house, git)
-            _commit(house, git)
+            _commit(house, git, state.changed)
         head = git.head()
         with house.db.read() as db:
             known = settings.get(db, "loaded_by") == house.version
@@ -135,8 +137,12 @@ def _drop_stale_overrides(house: House) -> None:
         jobs_toml.write(tree, jobs_toml.changed(text, dict.fromkeys(stale)))
 
 
-def _commit(house: House, git: Git) -> None:
-    _tell_commit(house, commits.commit_all(git), SYSTEM)
+def _commit(house: House, git: Git, changed: Sequence[str]) -> None:
+    """Everything but the files that hold a secret: these are said on every surface, until it is out of them."""
+    found = tuple(leaks.in_files(house.paths.tree, changed, secrets.masker(house).finds))
+    _note(house, "repo_left_out", [asdict(leak) for leak in found] or None)
+    if changed:  # git writes its lock file even when there is nothing to add
+        _tell_commit(house, commits.commit_all(git, but=[leak.path for leak in found]), SYSTEM)
 
 
 def _tell_commit(house: House, committed: Committed | None, by: By) -> None:
@@ -148,14 +154,15 @@ def _tell_commit(house: House, committed: Committed | None, by: By) -> None:
         events.append(db, "repo.committed", f"commit:{committed.commit}", fact, house.clock.now())
 
 
-def _note(house: House, blocked: str | None) -> None:
-    """Why nothing is committed, None when all is well. Written when it changes."""
+def _note(house: House, key: str, value: Any) -> None:
+    """`repo_blocked`: why nothing is committed; `repo_left_out`: files that are not. None when all is well. Written
+    when it changes."""
     with house.db.read() as db:
-        if settings.get(db, "repo_blocked") == blocked:
+        if settings.get(db, key) == value:
             return
     with house.db.write() as db:
-        settings.put(db, "repo_blocked", blocked)
-        events.append(db, "repo.changed", "repo", {"blocked": blocked}, house.clock.now())
+        settings.put(db, key, value)
+        events.append(db, "repo.changed", "repo", {key.removeprefix("repo_"): value}, house.clock.now())
 
 
 # --- out of the repo ------------------------------------------------------------------------------------------------

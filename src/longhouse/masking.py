@@ -13,7 +13,8 @@ import json
 import re
 import shlex
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
@@ -64,11 +65,14 @@ class Hits(NamedTuple):
 class Masker:
     """Finds the values it was made with, and token shapes. Safe to share between threads; `Stream` is not."""
 
-    def __init__(self, values: Iterable[str] = ()) -> None:
+    def __init__(self, values: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`values` by their names."""
         from ahocorasick_rs import BytesAhoCorasick
 
         marks = token_shapes.MARKS
-        patterns = sorted({form for value in values for form in forms(value)} - set(marks))
+        named = {form: name for name, value in values.items() for form in forms(value)}
+        patterns = sorted(named.keys() - set(marks))
+        self._names = [named[form] for form in patterns]
         self._first_mark = len(patterns)
         self._automaton = BytesAhoCorasick([*patterns, *marks])
         self._sorted = sorted([*patterns, *marks])
@@ -90,6 +94,14 @@ class Masker:
         if isinstance(value, (list, tuple)):
             return [self.value(each) for each in value]
         return value
+
+    def finds(self, data: bytes) -> Iterator[tuple[int, str]]:
+        """Where something to hide begins in a whole text, and what it is: `the secret NAME`, `a GitHub user token`."""
+        for number, start, _ in self._automaton.find_matches_as_indexes(data, overlapping=True):
+            if number < self._first_mark:
+                yield start, f"the secret {self._names[number]}"
+            elif token_shapes.end_at(number - self._first_mark, data, start) is not None:
+                yield start, f"a {token_shapes.SHAPES[number - self._first_mark].name}"
 
     def hits(self, data: bytes) -> Hits:
         found, open_from = [], self._begun(data)

@@ -143,7 +143,7 @@ def masker(house: House) -> Masker:
             kept = house.maskers.get(version)
             if kept is not None:
                 return kept
-            made = Masker(_opened(house, row) for row in _rows(db))
+            made = Masker({row.name: _opened(house, row) for row in _rows(db)})
             house.maskers.clear()
             house.maskers[version] = made
             return made

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from longhouse import jobs, loading, queue
+from longhouse import jobs, loading, queue, secrets
 from longhouse.errors import NotFound
 from longhouse.house import By, House
-from longhouse.repo import bootstrap, commits
+from longhouse.repo import bootstrap, commits, leaks
 from longhouse.repo.checkouts import checkout
 from longhouse.store import runs
 from longhouse.store.jobs import Job
@@ -17,10 +17,13 @@ from longhouse.store.runs import Run
 def trial(house: House, job_id: str, by: By, *, params: dict[str, Any] | None = None, text: bool = False) -> Run:
     """One run, one attempt, of the job as the work tree has it: its code is kept as a commit on no branch.
 
-    Raises ManifestBroken (file and line), NotFound for a job that the tree's manifest does not register, Invalid.
+    Raises ManifestBroken (file and line), NotFound for a job that the tree's manifest does not register, Invalid, and
+    SecretInFile: what a trial runs becomes part of the repository, too.
     """
     with house.repo_lock:
         git = bootstrap.opened(house.paths)
+        changed = commits.state(git).changed
+        leaks.require_none(leaks.in_files(house.paths.tree, changed, secrets.masker(house).finds))
         commit = commits.snapshot(git)
     definitions, environments = loading.describe(house, checkout(git, house.paths.checkouts, commit))
     spec = next((each for each in definitions if each.id == job_id), None)

@@ -56,7 +56,7 @@ def leaks(count: int) -> int:
         value = "".join(dice.choice(ALPHABET) for _ in range(dice.randrange(12, 60))).strip()
         if len(value) < 12:
             continue
-        masker = Masker([value])
+        masker = Masker({"K0": value})
         name, encode = dice.choice(list(ENCODINGS.items()))
         form = encode(value)
         noise = "".join(dice.choice("abc \n{}") for _ in range(dice.randrange(40)))
@@ -83,12 +83,12 @@ def test_the_same_cuts_without_holding_back_do_let_secrets_through(monkeypatch):
 
 
 def test_each_line_of_a_value_with_several_is_hidden():
-    masker = Masker(["first line of it\nsecond line of it\nx"])
+    masker = Masker({"K0": "first line of it\nsecond line of it\nx"})
     assert masker.text("second line of it, and x") == "••••, and x"
 
 
 def test_values_that_overlap_are_hidden_as_one():
-    assert Masker(["abcdefgh", "efghijkl"]).text("<abcdefghijkl>") == "<••••>"
+    assert Masker({"K0": "abcdefgh", "K1": "efghijkl"}).text("<abcdefghijkl>") == "<••••>"
 
 
 EXAMPLES = {
@@ -151,11 +151,11 @@ Commit 0123456789abcdef0123456789abcdef01234567 of https://github.com/example/re
 
 def test_ordinary_text_stays_as_it_is():
     dice = random.Random(SEED)
-    assert fed(Masker(["correct horse battery"]), ORDINARY.encode(), dice).decode() == ORDINARY
+    assert fed(Masker({"K0": "correct horse battery"}), ORDINARY.encode(), dice).decode() == ORDINARY
 
 
 def test_what_waits_is_let_go_when_the_next_bytes_say_what_it_was():
-    stream = Stream(Masker(["swordfish-42"]))
+    stream = Stream(Masker({"K0": "swordfish-42"}))
     assert stream.feed(b"a sword") == b"a "
     assert stream.feed(b" fell.") == b"sword fell."
     assert stream.feed(b"swordfish-") == b""
@@ -170,9 +170,17 @@ def test_a_long_text_that_begins_like_a_token_does_not_wait_for_ever():
 
 
 def test_json_values_are_masked_through_and_through():
-    masker = Masker(["swordfish-42"])
+    masker = Masker({"K0": "swordfish-42"})
     assert masker.value({"a swordfish-42": ["x", {"y": "swordfish-42"}], "n": 1, "none": None}) == {
         "a ••••": ["x", {"y": "••••"}],
         "n": 1,
         "none": None,
     }
+
+
+def test_a_find_is_named():
+    text = b"a = 1\nb = 'swordfish-42'\nc = 'ghp_16C7e42F292c6912E7710c838347Ae178B4a'\n"
+    assert list(Masker({"FISH": "swordfish-42"}).finds(text)) == [
+        (11, "the secret FISH"),
+        (30, "a GitHub personal token"),
+    ]

@@ -23,6 +23,12 @@ router = APIRouter(tags=["repo"])
 SHA = "^[0-9a-f]{40}$"
 
 
+class LeakShown(BaseModel):
+    path: str
+    line: int
+    what: str = Field(description="Which secret or token it is; never the value.")
+
+
 class RepoShown(BaseModel):
     ready: bool
     path: str
@@ -31,6 +37,7 @@ class RepoShown(BaseModel):
     loaded_commit: str | None = Field(description="The last commit whose manifest loaded: what runs.")
     dirty: bool
     blocked: str | None = Field(description="Why nothing is committed now.")
+    left_out: list[LeakShown] = Field(description="Files that hold a secret and are in no commit.")
     remote: str | None
     last_sync_at: str | None
     last_sync_error: str | None
@@ -125,6 +132,7 @@ def repo_shown(status: panel.Status) -> RepoShown:
         loaded_commit=status.loaded_commit,
         dirty=status.dirty,
         blocked=status.blocked,
+        left_out=[LeakShown(path=_text(leak.path), line=leak.line, what=leak.what) for leak in status.left_out],
         remote=status.remote,
         last_sync_at=when(status.last_sync_at),
         last_sync_error=status.last_sync_error,

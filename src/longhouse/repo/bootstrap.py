@@ -16,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from longhouse.errors import CannotStart, LonghouseError
+from longhouse.masking import Masker
 from longhouse.paths import Paths
-from longhouse.repo import commits, history, starter
+from longhouse.repo import commits, history, leaks, starter
 from longhouse.repo.git import Git
 
 BRANCH = "main"
@@ -75,7 +76,9 @@ def _ensure(paths: Paths, known_commits: bool) -> Booted:
         made = True
     written = _write_starter(paths.tree, git, head, everything=adopted or head is None)
     if head is None or adopted or written:
-        commits.commit_all(git, "Update jobs: first commit" if head is None else None)
+        found = leaks.in_files(paths.tree, commits.state(git).changed, Masker().finds)
+        subject = "Update jobs: first commit" if head is None else None
+        commits.commit_all(git, subject, but=[leak.path for leak in found])
     now = git.head()
     if now.commit is None:
         raise CannotStart("The first commit of the jobs repo could not be made", hint="Look at `git -C jobs status`.")

@@ -82,12 +82,17 @@ def state(git: Git) -> TreeState:
 
 
 def commit_all(
-    git: Git, message: str | None = None, *, author: str | None = None, only: Sequence[str] = ()
+    git: Git,
+    message: str | None = None,
+    *,
+    author: str | None = None,
+    only: Sequence[str] = (),
+    but: Sequence[str] = (),
 ) -> Committed | None:
     """Commit everything in the tree; None if HEAD has it already. Raises CommitBlocked, ConfigRefused, GitFailed.
 
-    `only` these paths, leaving the rest as it is, staged or not. `message` None: `Update jobs: ` and the files.
-    `author` is `Name <address>`, for a change somebody made on a page.
+    `only` these paths, leaving the rest as it is, staged or not; or all `but` these, staged or not. `message` None:
+    `Update jobs: ` and the files. `author` is `Name <address>`, for a change somebody made on a page.
     """
     git.check_config()
     require_free(git)
@@ -95,7 +100,7 @@ def commit_all(
         git.write("add", "--all", "--", *only)
         left_out: tuple[str, ...] = ()
     else:
-        left_out = _add_all(git)
+        left_out = _add_all(git, but)
     changes = [change for change in _staged(git) if not only or change[1] in only]
     if not changes:
         return None
@@ -146,11 +151,13 @@ def snapshot(git: Git, tree: Path | None = None) -> str:
     return commit
 
 
-def forget_trials(git: Git, keep: Iterable[str] = ()) -> int:
-    """Drop the refs of trials but for those in `keep`; git's own housekeeping then removes their objects."""
+def forget_trials(git: Git, keep: Iterable[str] = (), *, made_before: float = float("inf")) -> int:
+    """Drop the refs of trials made before a time (seconds since the epoch) but for those in `keep`; git's own
+    housekeeping then removes their objects."""
     kept = set(keep)
-    trials = git.read("for-each-ref", "--format=%(objectname)", TRIALS).out.decode().split()
-    gone = [commit for commit in trials if commit not in kept]
+    trials = git.read("for-each-ref", "--format=%(objectname) %(committerdate:unix)", TRIALS).out.decode().splitlines()
+    found = (line.split(" ") for line in trials)
+    gone = [commit for commit, made in found if commit not in kept and int(made) < made_before]
     if gone:
         lines = "".join(f"delete {TRIALS}/{commit}\n" for commit in gone)
         git.write("update-ref", "--stdin", data=lines.encode())
@@ -250,9 +257,12 @@ def _staged(git: Git) -> list[tuple[str, str]]:
     return list(zip(items[::2], items[1::2], strict=True))
 
 
-def _add_all(git: Git) -> tuple[str, ...]:
-    """Stage everything that can be read; git's words on the rest."""
-    added = git.write("add", "--all", "--ignore-errors", "--", ".", codes=(0, 1, 128))
+def _add_all(git: Git, but: Sequence[str]) -> tuple[str, ...]:
+    """Stage everything that can be read; git's words on the rest. What is in `but` is not staged afterwards."""
+    if but:
+        git.write("reset", "--quiet", "--", *(f":(literal){path}" for path in but))
+    others = (f":(exclude,literal){path}" for path in but)
+    added = git.write("add", "--all", "--ignore-errors", "--", ".", *others, codes=(0, 1, 128))
     if added.code == 0:
         return ()
     said = git.scrub(added.err.decode("utf-8", "replace")).splitlines()

@@ -8,6 +8,7 @@ from longhouse import audit
 from longhouse.errors import LonghouseError
 from longhouse.house import By, House
 from longhouse.repo import bootstrap, commits, history
+from longhouse.repo.leaks import Leak
 from longhouse.store import settings
 from longhouse.store.jobs import Job
 
@@ -24,6 +25,8 @@ class Status:
     blocked: str | None
     """Why nothing is committed now."""
     changed: tuple[str, ...]
+    left_out: tuple[Leak, ...] = ()
+    """Files that hold a secret and are in no commit."""
     remote: str | None = None
     last_sync_at: int | None = None
     last_sync_error: str | None = None
@@ -49,7 +52,14 @@ def status(house: House) -> Status:
         dirty=not state.clean,
         blocked=state.blocked or noted,
         changed=state.changed,
+        left_out=left_out(house),
     )
+
+
+def left_out(house: House) -> tuple[Leak, ...]:
+    """Files that hold a secret and are in no commit."""
+    with house.db.read() as db:
+        return tuple(Leak(**each) for each in settings.get(db, "repo_left_out") or ())
 
 
 def init(house: House, by: By) -> tuple[bool, Status]:

@@ -16,6 +16,7 @@ from longhouse import held, jobs, pauses, stopping
 from longhouse.clock import iso
 from longhouse.errors import LonghouseError
 from longhouse.house import House
+from longhouse.repo import panel
 from longhouse.store import events
 from longhouse.web import schedule, strip, times, words
 from longhouse.web.assets import Assets
@@ -151,6 +152,7 @@ def standing(house: House) -> dict[str, Any]:
     return {
         "manifest": jobs.manifest(house),
         "notices": _notices(house),
+        "left_out": panel.left_out(house),
         "stopping": asked,
         "pause": pauses.of_instance(house),
         "held": held.overview(house),
