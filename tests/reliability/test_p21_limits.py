@@ -261,7 +261,7 @@ def test_an_ordinary_user_has_a_limit_of_the_kernel_besides(tmp_path: Path) -> N
         assert child.read_exit().code == 0
         found = int(os.read(child.stdout, 100))
     launcher.close()
-    assert 4 * LIMIT < found < 4 * LIMIT + 100_000
+    assert LIMIT < found < LIMIT + 100_000
 
 
 # --- P23 ------------------------------------------------------------------------------------------------------------

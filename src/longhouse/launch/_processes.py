@@ -53,11 +53,19 @@ def all_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
+def threads(pid: int) -> int:
+    """How many it has, told by the links to their folder; 0 if there is no such process."""
+    try:
+        return os.stat(f"/proc/{pid}/task").st_nlink - 2
+    except OSError:
+        return 0
+
+
 def children(pid: int) -> list[int]:
     """Its children, zombies included."""
     try:
         found = b""
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        for thread in (pid,) if threads(pid) == 1 else os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
                 found += file.read()
         return [int(each) for each in found.split()]
@@ -87,10 +95,7 @@ def crowded(pid: int, most: int) -> bool:
     count, waiting = 0, children(pid)
     while waiting and count <= most:
         each = waiting.pop()
-        try:
-            count += len(os.listdir(f"/proc/{each}/task"))
-        except OSError:
-            continue
+        count += threads(each)
         waiting.extend(children(each))
     return count > most
 

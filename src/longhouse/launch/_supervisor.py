@@ -28,7 +28,7 @@ MESSAGES_FD = 3
 """Where the child finds its socket."""
 LOOK_SECONDS = 0.1
 """How often the tree is looked at for too many processes."""
-SPARE_TASKS = 4
+SPARE_TASKS = 2
 """Without a fence an ordinary user may start this many times the limit above what the machine had at the start: then
 forks fail, before the next look."""
 
