@@ -17,7 +17,8 @@ from longhouse.store.database import Connection
 
 log = Log("longhouse.clock")
 
-HOLD_MS = 3_600_000
+HOLD_MS = 3_660_000
+"""An hour, which is what a mistaken time zone makes, and a minute for a step that is not exact."""
 KEY = "clock_held"
 
 

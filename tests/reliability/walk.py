@@ -195,7 +195,7 @@ class Walk:
         elif self.settings.catch_up == "latest" and late:
             # One entry, named by its first due time.
             rest = [due for due in late if due not in chosen]
-            missed |= dict.fromkeys(rest, missed[rest[0]])
+            missed |= {due: missed[rest[0]] for due in rest}  # noqa: C420
         self.said |= missed
 
     def _chosen(self, late: Sequence[int], followed: bool) -> Sequence[int]:
