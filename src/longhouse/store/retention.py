@@ -90,12 +90,3 @@ def free_pages(db: Connection) -> int:
 def give_back(db: Connection, pages: int) -> None:
     """Free pages leave the file, from its end."""
     run(db, f"PRAGMA incremental_vacuum({pages:d})")
-
-
-def span(db: Connection) -> tuple[int, int | None]:
-    """How many runs there are, and when the oldest was made."""
-    row = one(
-        db,
-        "SELECT (SELECT count(*) FROM runs) AS runs, (SELECT created_at FROM runs ORDER BY id LIMIT 1) AS oldest",
-    )
-    return (row["runs"], row["oldest"]) if row else (0, None)
