@@ -186,7 +186,7 @@ def test_a_full_disk_refuses_new_runs_ends_old_ones_and_resumes(small_disk: Path
                 ("POST", f"/api/runs/{talking}/rerun", {}),
                 ("GET", "/api/jobs", None),
                 ("GET", f"/api/runs/{talking}", None),
-                ("GET", f"/api/runs/{talking}/log", None),
+                ("GET", f"/api/runs/{talking}/logs", None),
             )
         )
         assert not [code for code in refusals if code >= 500 and code != 507], refusals

@@ -73,6 +73,7 @@ def test_a_server_whose_disk_failed_acknowledges_nothing_more_and_ends(instance:
 
 SCRIPT = """
 import sys
+from itertools import chain
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,7 +85,7 @@ if sys.argv[2] == "trusting":
 db = database.Database(Path(sys.argv[1]))
 with db.write() as c:
     c.execute("CREATE TABLE t (n)").fetchall()
-for line in ["ready"], *sys.stdin:
+for line in chain(["ready"], sys.stdin):
     try:
         with db.write() as c:
             c.execute("INSERT INTO t VALUES (1)").fetchall()

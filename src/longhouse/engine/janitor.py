@@ -25,7 +25,8 @@ def step(house: House) -> float:
         waiting = {commit for commit, _ in unfinished}
         loaded = {commits.loaded(git) or ""}
         prune(house.paths.checkouts, {job.commit_sha for job in known} | waiting | loaded)
-        commits.forget_trials(git, pinned)
+        # A new one may have no run yet: its manifest is being read, or its run was made after we had looked.
+        commits.forget_trials(git, pinned, made_before=house.clock.now() / 1000 - INTERVAL_SECONDS)
         commits.tidy(git)
     house.environments.prune({job.environment for job in known} | {key for _, key in unfinished})
     return INTERVAL_SECONDS
