@@ -216,12 +216,16 @@ class Supervisor:
         poll = select.poll()
         poll.register(self.wakeup.fd, select.POLLIN)
         while True:
+            began = time.monotonic()
             members = self.fence.members() if self.fence is not None else []
             killed = kill_all(list({*members, *descendants(os.getpid())}))
             if not self.killed_by_us:
                 self.survivors.update(killed)
             if not self.reap():
                 return
+            took = time.monotonic() - began
+            if took > 0.005:  # a big tree: every death would have us look again, and the dying need the processor
+                time.sleep(min(0.2, 2 * took))
             poll.poll(20)
             self.wakeup.clear()
             if not self.reap():
