@@ -156,7 +156,7 @@ def _shown(house: House, found: Overview) -> dict[str, Any]:
     return {
         "job": job,
         "spec": job.spec,
-        "pause": found.pause,
+        "own_pause": found.pause,
         "on_hold": found.held,
         "next_due": found.next_due,
         "active": jobs.active_runs(house, job.id),
