@@ -11,6 +11,7 @@ from longhouse.cli import terminal
 from longhouse.cli.access import login_link, password, tokens
 from longhouse.cli.backfills import backfill, backfills
 from longhouse.cli.call import options
+from longhouse.cli.check import check
 from longhouse.cli.clock import clock
 from longhouse.cli.instance import Refused
 from longhouse.cli.jobs import jobs
@@ -67,6 +68,7 @@ for each in (
     resume,
     clock,
     simulation,
+    check,
     repo,
     secrets,
     doctor,

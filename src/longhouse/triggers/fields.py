@@ -3,6 +3,7 @@ the wall clock, as if there were no time zones. cronsim parses."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -22,6 +23,8 @@ ALIASES = {
 MAX_LENGTH = 400
 """Characters. The longest sensible text lists all minutes; a longer one only costs time to refuse."""
 MOST_QUOTED = 100
+ONE_VALUE = re.compile(r"\b(\w+)-\1/0*[1-9]\d*\b", re.ASCII)
+"""`5-5/2` is 5 alone; cronsim would go on from there, as it does for `5/2`."""
 NAMES = ("second", "minute", "hour", "day-of-month", "month", "day-of-week")
 
 DAY = 86_400
@@ -48,7 +51,7 @@ def normal(text: str) -> str:
         if expanded is None:
             raise BadCron(f"{_quoted(stripped)} is not one of {', '.join(ALIASES)}")
         stripped = expanded
-    parts = stripped.split()
+    parts = [ONE_VALUE.sub(r"\1", part) for part in stripped.split()]
     if len(parts) not in (5, 6):
         raise BadCron(f"{_quoted(text)} has {len(parts)} fields; cron texts have 5, or 6 with seconds first")
     found = " ".join(parts)
@@ -85,6 +88,11 @@ def fields_of(normal_text: str) -> Fields:
     return Fields(normal_text)
 
 
+def date_of(day: int) -> date:
+    """Of the day with that number since 1970-01-01."""
+    return date.fromordinal(EPOCH + day)
+
+
 class Fields:
     """Of a text that `normal` has passed."""
 
@@ -92,6 +100,7 @@ class Fields:
         parsed = CronSim(text, PROBE)
         self.wild = any(part.startswith("*") for part in text.split()[:-3])
         """A star at the start of the hour, the minute or the second: it follows elapsed time."""
+        self.around_the_clock = self.wild and len(parsed.hours) == 24
         self._day_matches = parsed.match_day
         self._months = parsed.months
         self._hours = sorted(parsed.hours)
