@@ -15,7 +15,7 @@ def test_the_list_has_what_the_issue_names(client, add_job):
     add_job(tags=("mail",), project="home")
     add_job("cleanup", cron=None, every=90, enabled=False)
     page = client.get("/api/jobs").json()
-    assert set(page) == {"items", "next", "manifest"} and page["next"] is None
+    assert set(page) == {"items", "next", "manifest", "pause"} and page["next"] is None
     assert set(page["manifest"]) == {"ok", "file", "line", "error", "broken_since", "loaded_commit"}
     cleanup, digest = page["items"]
     assert digest["id"] == "daily-digest" and digest["cron"] == "0 8 * * *" and digest["every"] is None
