@@ -198,7 +198,7 @@ def test_a_stopped_server_catches_up_when_it_goes_on(instance: Instance, proves:
     instance.start()
     instance.manifest(
         STARTER + "from jobs.tick import run\n"
-        "job_registry.register(JobConfig(id='tick', func=run, every=1, misfire_grace_seconds=2))\n",
+        "job_registry.register(JobConfig(id='tick', func=run, every=1, overlap='allow', misfire_grace_seconds=2))\n",
         tick=TICK,
     )
     began = last_due(instance, "tick")
