@@ -2,7 +2,7 @@
 
 import pytest
 
-from longhouse import history, ledger, queue
+from longhouse import accounts, history, ledger, queue
 from longhouse.house import SYSTEM
 from longhouse.repo import bootstrap
 from longhouse.runs.state import RunState
@@ -190,6 +190,14 @@ def test_the_same_key_and_body_get_the_same_reply(client, house, clock, add_job)
     assert runs_of(house) == 1
     clock.advance(24 * 3600 + 1)
     assert client.post("/api/jobs/daily-digest/run", headers=key).json()["id"] != first.json()["id"]
+
+
+def test_a_request_of_this_machine_is_the_same_one_after_a_restart(client, add_job, house):
+    add_job(overlap="allow")
+    key = {"Idempotency-Key": "a-key"}
+    first = client.post("/api/jobs/daily-digest/run", headers=key).json()
+    client.headers["Authorization"] = f"Bearer {accounts.machine_token(house)}"  # as each start makes a new one
+    assert client.post("/api/jobs/daily-digest/run", headers=key).json()["id"] == first["id"]
 
 
 def test_a_key_belongs_to_one_route_and_one_caller(client, house, add_job):

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from longhouse import accounts
 from longhouse.doors import Caller, TheCaller, TheHouse
 from longhouse.errors import Conflict, Invalid
 from longhouse.house import House
@@ -118,7 +119,9 @@ async def _replies(
         ),
     ] = None,
 ) -> Replies:
-    who = caller.key if caller.kind == "token" else caller.kind
+    # By name for the machine's own token: it is a new one after each start, and a repeated request is still the same.
+    own = caller.name == accounts.MACHINE
+    who = caller.name if own else caller.key if caller.kind == "token" else caller.kind
     query = f"?{request.url.query}" if request.url.query else ""
     body: bytes = request.state.body
     return Replies(
