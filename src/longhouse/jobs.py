@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from longhouse import audit, history, ledger, pauses, queue
+from longhouse import audit, history, ledger, pauses, queue, secrets
 from longhouse.errors import Conflict, Invalid, NotFound
 from longhouse.house import By, House
 from longhouse.ledger import Firing
@@ -192,7 +192,8 @@ def rerun(house: House, run_id: int, by: By, *, same_commit: bool) -> Run:
 
 
 def set_enabled(house: House, job_id: str, enabled: bool, by: By) -> Job:
-    """Enable or disable at once; the override follows into jobs.toml as a commit. Raises NotFound.
+    """Enable or disable at once; the override follows into jobs.toml as a commit. Raises NotFound, and
+    secrets.Missing for a job that is to be enabled and lacks one.
 
     Waits for no manifest, git lock or disk space but the database's own.
     """
@@ -200,6 +201,8 @@ def set_enabled(house: House, job_id: str, enabled: bool, by: By) -> Job:
         now = house.clock.now()
         pauses.expire(house, db, now)
         job = get_known(db, job_id)
+        if enabled:
+            secrets.require(db, job.spec)
         if job.enabled != enabled:
             change_enabled(house, db, job, enabled, now)
             audit.record(

@@ -136,14 +136,14 @@ def of_job(house: House, spec: JobDescription) -> dict[str, str]:
 
 
 def masker(house: House) -> Masker:
-    """What hides every stored value, also those of other realms. Made anew when one has changed."""
+    """What hides every stored value that can be read, also those of other realms. Made anew when one has changed."""
     with house.db.read() as db:
         version = int(settings.get(db, "sealed_version", 0))
         with house.masker_lock:
             kept = house.maskers.get(version)
             if kept is not None:
                 return kept
-            made = Masker({row.name: _opened(house, row) for row in _rows(db)})
+            made = Masker({row.name: _opened(house, row) for row in _rows(db) if _opens(house, row)})
             house.maskers.clear()
             house.maskers[version] = made
             return made

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from longhouse import queue
+from longhouse import queue, secrets
 from longhouse.clock import iso
 from longhouse.engine import verdict
 from longhouse.engine.capture import Capture
@@ -24,6 +24,7 @@ from longhouse.launch.conversation import Inbox
 from longhouse.launch.local import Child, Exit
 from longhouse.launch.python import python_spec
 from longhouse.logs import Log
+from longhouse.masking import Masker
 from longhouse.output import Stream
 from longhouse.queue import Claimed, Ending
 from longhouse.repo import bootstrap
@@ -60,6 +61,7 @@ class Attempt:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _kill_at: float = float("inf")
     _notes: Notes | None = None
+    _masker: Masker = field(default_factory=Masker)
 
     def start(self) -> None:
         threading.Thread(target=self._whole, name=f"run-{self.claimed.run.id}", daemon=True).start()
@@ -82,7 +84,8 @@ class Attempt:
         try:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                capture = Capture(path, self.house.clock.monotonic(), self.house.clock)
+                self._masker = secrets.masker(self.house)
+                capture = Capture(path, self.house.clock.monotonic(), self.house.clock, self._masker)
             except OSError as error:
                 ending = verdict.not_started(f"its output cannot be stored: {_why(error)}", self._stop)
             else:
@@ -127,7 +130,8 @@ class Attempt:
         """Whatever goes wrong around the job becomes this attempt's ending, with its sentence."""
         work = self.house.paths.work / f"{self.claimed.run.id}-{self.claimed.attempt}"
         try:
-            missing = verdict.missing_secrets(self.claimed.spec)
+            with self.house.db.read() as db:
+                missing = secrets.missing(db, self.claimed.spec)
             if missing:
                 return verdict.secrets_missing(missing)
             work.mkdir(parents=True, mode=0o700)
@@ -146,7 +150,7 @@ class Attempt:
         _, interpreter = self.house.environments.of(tree, spec.source_file)
         artifacts = paths.artifacts / str(run.id) / str(self.claimed.attempt)
         artifacts.mkdir(parents=True, exist_ok=True)
-        self._notes = notes = Notes(self.house, self.claimed, artifacts, capture)
+        self._notes = notes = Notes(self.house, self.claimed, artifacts, capture, self._masker)
         request = RunJob(
             tree=str(tree),
             job_id=run.job_id,
@@ -156,6 +160,7 @@ class Attempt:
             attempt=self.claimed.attempt,
             due=iso(run.due) if run.due is not None else None,
             params=run.params,
+            secrets=secrets.of_job(self.house, spec),
             state=notes.state(),
             artifacts=str(artifacts),
         )
@@ -256,6 +261,7 @@ class Attempt:
                 told = clock.monotonic()
                 fresh = capture.settle()
                 self.house.feed.publish(f"log:{self.claimed.run.id}")
+        capture.ended()
         notes.flush()
         return final, end or child.read_exit()
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longhouse.clock import Clock, SystemClock
+from longhouse.masking import Masker
+from longhouse.masking import Stream as Masked
 from longhouse.output import (
     END,
     FRAME,
@@ -119,9 +121,12 @@ class Capture:
 
     `settle` is to be called every now and then, say five times a second: it lets go of the beginnings of lines.
     What the disk does not take is dropped and counted, and marked where it is missing; the file stays whole.
+    Secrets are masked before anything is written; what may be the beginning of one waits for what follows.
     """
 
-    def __init__(self, path: Path, started_monotonic: float, clock: Clock | None = None) -> None:
+    def __init__(
+        self, path: Path, started_monotonic: float, clock: Clock | None = None, masker: Masker | None = None
+    ) -> None:
         self.path = path
         self._clock = clock or SystemClock()
         self._started = started_monotonic
@@ -131,6 +136,8 @@ class Capture:
         self._index = Indexer(path)
         self._cursor = Cursor()
         self._held = {stream: Held() for stream in Stream}
+        self._masker = masker or Masker()
+        self._masked = {stream: Masked(self._masker) for stream in Stream}
         self._tails: list[Tail] = []
         self._tail_position = 0
         self._tail_payload = 0
@@ -143,6 +150,16 @@ class Capture:
 
     def write(self, stream: int, data: bytes, ms: int | None = None) -> None:
         """`ms` since the start; now, if it is not said."""
+        self._hold(stream, self._masked[Stream(stream)].feed(data), ms)
+
+    def ended(self) -> None:
+        """The job is over: what may have been the beginning of a secret is let go."""
+        for stream, masked in self._masked.items():
+            self._hold(stream, masked.close(), None)
+
+    def _hold(self, stream: int, data: bytes, ms: int | None) -> None:
+        if not data:
+            return
         now = begun = self._now() if ms is None else min(ms, LAST_MS)
         held = self._held[Stream(stream)]
         if held.data:
@@ -157,7 +174,8 @@ class Capture:
     def system(self, text: str, ms: int | None = None) -> None:
         """What the instance has to say, as lines of their own."""
         self._release(LAST_MS)
-        self.write(Stream.SYSTEM, text.rstrip("\n").encode(errors="replace") + b"\n", ms)
+        said = self._masker.mask(text.rstrip("\n").encode(errors="replace"))
+        self._hold(Stream.SYSTEM, said + b"\n", ms)
 
     def settle(self, ms: int | None = None) -> bool:
         """Write the beginnings of lines that have waited for 200 ms: prompts, progress. True if some still wait."""
@@ -168,6 +186,7 @@ class Capture:
         """Nothing more comes: everything into the one file. May be called again after an OSError, which is raised
         here only: the parts are readable as they are, and are put together at the next start."""
         if not self._closed:
+            self.ended()
             self._release(LAST_MS)
             os.fsync(self._head.fd)
             self.close()

@@ -11,6 +11,7 @@ from typing import Any
 from longhouse.engine.capture import Capture
 from longhouse.errors import StorageFull, Unavailable
 from longhouse.house import House
+from longhouse.masking import Masker
 from longhouse.output import Stream
 from longhouse.queue import Claimed
 from longhouse.store import events, jobs, runs
@@ -28,6 +29,8 @@ class Notes:
     claimed: Claimed
     artifacts: Path
     capture: Capture
+    masker: Masker
+    """What is kept of the job's words holds no secret."""
     _pending: dict[tuple[str, str], StateSet | Artifact] = field(default_factory=dict)
     """What is not written yet: the disk is full, or the database locked. Later words replace earlier ones."""
     _progress: Progress | None = None
@@ -43,20 +46,36 @@ class Notes:
         final = None
         for message in messages:
             if isinstance(message, Finished):
-                final = message
+                final = self._masked(message)
             elif isinstance(message, Progress):
-                self._progress = message
+                self._progress = message.replace(text=self.masker.text(message.text))
             elif isinstance(message, Logged):
                 self.capture.write(Stream.LOG, f"{message.level}: {message.text}\n".encode(errors="surrogateescape"))
             elif isinstance(message, StateSet):
-                self._pending["state", message.key] = message
+                self._remember(message)
             elif isinstance(message, Artifact):
-                self._pending["artifact", message.name] = message
+                self._pending["artifact", message.name] = message.replace(name=self.masker.text(message.name))
         with suppress(StorageFull, Unavailable):  # the end of the attempt tries again until it is written
             self.keep()
         if self.house.clock.monotonic() - self._written_at >= PROGRESS_SECONDS:
             self.flush()
         return final
+
+    def _masked(self, said: Finished) -> Finished:
+        mask = self.masker.text
+        return said.replace(
+            message=mask(said.message),
+            traceback=mask(said.traceback),
+            error_type=None if said.error_type is None else mask(said.error_type),
+            result=self.masker.value(said.result),
+        )
+
+    def _remember(self, message: StateSet) -> None:
+        """A masked value would be wrong without a word, so what holds a secret is not kept, and that is said."""
+        if self.masker.value([message.key, message.value]) == [message.key, message.value]:
+            self._pending["state", message.key] = message
+        else:
+            self.capture.system(f"ctx.state[{message.key!r}] was not kept: it holds a secret.")
 
     def keep(self) -> None:
         """Write what the job wants kept. Raises StorageFull and Unavailable; nothing is lost then."""

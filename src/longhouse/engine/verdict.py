@@ -29,11 +29,6 @@ OUTCOMES = {
 }
 
 
-def missing_secrets(spec: JobDescription) -> list[str]:
-    """Required secrets of the job that have no stored value."""
-    return [secret["key"] for secret in spec.secrets if secret.get("required", True)]
-
-
 def secrets_missing(names: list[str]) -> Ending:
     return Ending(
         state=RunState.FAILED,
