@@ -99,7 +99,7 @@ def page(proofs: list[Proof]) -> str:
             "# Reliability",
             "",
             "Written by `make test` itself: every figure was measured by the run named here; anybody can repeat it",
-            "with that one command. *Control* is the same test with the protection switched off, for a test that cannot",
+            "with that one command. *Control* is the same test with the protection switched off, as a test that cannot",
             "fail proves nothing. `make soak` repeats the random ones with much larger numbers.",
             "",
             f"{datetime.now(UTC):%Y-%m-%d}, commit `{_commit()}`, {_machine()}",
