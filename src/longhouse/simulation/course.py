@@ -173,8 +173,8 @@ class Walk:
     def _stop(self, at: int, back: int) -> None:
         """Runs that are alive are interrupted, and tried again after the restart, unless they had one try only."""
         running, queued = self._floor.state(at)
-        again = [(back - at, job) for _, job in running if self._jobs[job].max_attempts > 1]
-        self._floor.load(State((), (*again, *queued)), at)
+        again = [(place, job, back - at) for place, job, _ in running if self._jobs[job].max_attempts > 1]
+        self._floor.load(State((), tuple(sorted([*again, *queued]))), at)
 
     def _restart(self, down: tuple[int, int]) -> None:
         """What was due meanwhile follows each job's catch-up setting."""

@@ -21,10 +21,10 @@ from zerg._wire import JobDescription
 class State(NamedTuple):
     """What is under way at a moment, in times relative to it."""
 
-    running: tuple[tuple[int, int], ...]
-    """(end, job), sorted."""
-    queued: tuple[tuple[int, int], ...]
-    """(not before, job), in the order in which they were queued."""
+    running: tuple[tuple[int, int, int], ...]
+    """(place, job, end). The place is a run's number in the order in which all of them were queued."""
+    queued: tuple[tuple[int, int, int], ...]
+    """(place, job, not before), by place."""
 
 
 EMPTY = State((), ())
@@ -82,7 +82,7 @@ class Floor:
         self._active = [0] * len(self._jobs)
         self._all = self._sequence = 0
         self._in_group: dict[str, int] = defaultdict(int)
-        self._ends = [(at + end, job) for end, job in state.running]
+        self._ends = [(at + end, job, place) for place, job, end in state.running]
         self._ready: list[tuple[int, int, int, int]] = []
         self._asleep: list[tuple[int, int, int]] = []
         self._held: dict[tuple[str, int], list[tuple[int, int, int, int]]] = defaultdict(list)
@@ -90,14 +90,16 @@ class Floor:
         self._behind: dict[int, deque[tuple[int, int]]] = defaultdict(deque)
         """What waits for an earlier run of its job."""
         self._passed = Passed()
-        for _, job in self._ends:
+        for _, job, _ in self._ends:
             self._active[job] += 1
             self._all += 1
             group = self._group[job][0]
             if group is not None:
                 self._in_group[group] += 1
-        for not_before, job in state.queued:
+        for place, job, not_before in state.queued:
+            self._sequence = place - 1
             self.enqueue(job, at + not_before, at)
+        self._sequence = max((place for place, *_ in (*state.running, *state.queued)), default=0)
 
     def state(self, at: int) -> State:
         waiting = [(sequence, job, not_before) for _, not_before, sequence, job in self._ready]
@@ -106,8 +108,11 @@ class Floor:
             waiting += [(sequence, job, not_before) for _, not_before, sequence, job in held]
         for job, behind in self._behind.items():
             waiting += [(sequence, job, not_before) for not_before, sequence in behind]
-        running = tuple(sorted((end - at, job) for end, job in self._ends))
-        return State(running, tuple((not_before - at, job) for _, job, not_before in sorted(waiting)))
+        order = sorted([*(sequence for _, _, sequence in self._ends), *(each[0] for each in waiting)])
+        places = {sequence: place for place, sequence in enumerate(order, 1)}
+        running = sorted((places[sequence], job, end - at) for end, job, sequence in self._ends)
+        queued = sorted((places[sequence], job, not_before - at) for sequence, job, not_before in waiting)
+        return State(tuple(running), tuple(queued))
 
     def active(self, job: int) -> int:
         return self._active[job]
@@ -143,15 +148,8 @@ class Floor:
         fires = [(start + offsets[0], job) for job, offsets in due.items() if active[job] < room[job]]
         heapify(fires)
         heapify(ends)
-        self._start_what_may(since)
-        while True:
-            now = ends[0][0] if ends else until
-            if fires and fires[0][0] < now:
-                now = fires[0][0]
-            if asleep and asleep[0][0] < now:
-                now = asleep[0][0]
-            if now >= until:
-                break
+        now = since  # something may start at once: after a restart, or what its group had no room for
+        while now < until:
             while ends and ends[0][0] <= now:
                 job = heappop(ends)[1]
                 self._ended(job, now)
@@ -179,6 +177,11 @@ class Floor:
                 heappush(self._ready, (self._rank[job], not_before, sequence, job))
             self._start_what_may(now)
             self._note(now - start)
+            now = ends[0][0] if ends else until
+            if fires and fires[0][0] < now:
+                now = fires[0][0]
+            if asleep and asleep[0][0] < now:
+                now = asleep[0][0]
         for job, offsets in due.items():
             if place[job] < len(offsets):
                 passed.tallies[job].skipped += len(offsets) - place[job]
@@ -205,7 +208,7 @@ class Floor:
     def _start_what_may(self, now: int) -> None:
         while self._ready and len(self._ends) < self._slots:
             item = heappop(self._ready)
-            _, not_before, _, job = item
+            _, not_before, sequence, job = item
             group, limit = self._group[job]
             if group is not None:
                 if self._in_group[group] >= limit:
@@ -213,7 +216,7 @@ class Floor:
                     continue
                 self._in_group[group] += 1
                 self._release(group)
-            heappush(self._ends, (now + self._durations[job], job))
+            heappush(self._ends, (now + self._durations[job], job, sequence))
             if now > not_before:
                 tally = self._passed.tallies[job]
                 tally.waited += 1
