@@ -14,6 +14,7 @@ from longhouse.clock import parse_iso
 from longhouse.simulation import Simulation, Work, simulate
 from longhouse.triggers import trigger_of
 from tests.conftest import job_spec
+from tests.instance import Instance
 
 DAY = 86_400_000
 START = parse_iso("2026-10-01T00:00:00Z")
@@ -190,3 +191,18 @@ def test_a_manifest_that_does_not_load_is_exit_code_7(tmp_path: Path, capfd: pyt
     (tmp_path / "manifest.py").write_text("import nothing_like_this\n")
     assert root.run(["simulate", "--dir", str(tmp_path), "--data-dir", str(tmp_path / "none")]) == 7
     assert "manifest.py:1" in capfd.readouterr().err
+
+
+def test_the_command_takes_the_jobs_of_the_instance_and_what_their_runs_took(instance: Instance) -> None:
+    instance.start()
+    text = MANIFEST.replace("def run(): pass", "import time\ndef run(): time.sleep(0.3)")
+    instance.manifest(text)
+    instance.ended(instance.run("night")["id"])
+    ended = instance.cli("simulate", "--days", "7", "--slots", "3", "--json")
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    night, noon = document["jobs"]
+    assert (night["id"], night["measured_runs"], night["seconds"] < 60) == ("night", 1, True)
+    assert (noon["id"], noon["measured_runs"], noon["seconds"]) == ("noon", 0, 60)
+    assert (document["slots"], night["due"]) == (3, 7)
+    assert "by-hand" in document["idle"]
