@@ -1,4 +1,4 @@
-"""docs/reliability.md: the figures of the promises, written by the test run that measured them.
+"""docs/reliability.md and the table of the README: the figures of the promises, written by the run that measured them.
 
 A test says what it has shown with the fixture `proves`. When a run has shown every promise of PROMISES, the page is
 written anew; a part of the suite, or a run with failures, leaves it alone.
@@ -19,6 +19,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
+README = ROOT / "README.md"
+IN_README = ("P1", "P2", "P5", "P11", "P12", "P15", "P18", "P20", "P27")
+BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 
 PROMISES = {
     "P1": "An accepted run is on disk: a power cut loses none",
@@ -86,6 +89,8 @@ class Table:
         shown = {proof.promise for proof in self.proofs}
         if not hasattr(self._config, "workerinput") and exitstatus == 0 and shown == set(PROMISES):
             PAGE.write_text(page(self.proofs))
+            before, _, rest = README.read_text().partition(BEGIN)
+            README.write_text(before + BEGIN + short(self.proofs) + END + rest.partition(END)[2])
 
 
 def page(proofs: list[Proof]) -> str:
@@ -110,6 +115,13 @@ def page(proofs: list[Proof]) -> str:
             "",
         ]
     )
+
+
+def short(proofs: list[Proof]) -> str:
+    """The first figure of the promises that a stranger asks about."""
+    first = {proof.promise: proof.figure for proof in sorted(proofs, key=lambda p: p.figure, reverse=True)}
+    rows = [f"| {PROMISES[promise]} | {first[promise]} |\n" for promise in IN_README]
+    return "".join(["| promise | measured |\n", "|---|---|\n", *rows])
 
 
 def _commit() -> str:

@@ -38,6 +38,8 @@ def test_the_page_is_written_by_a_whole_and_green_run(tmp_path, arguments, green
         shutil.copy(HERE / name, tmp_path / "tests" / "reliability")
     (tmp_path / "tests" / "__init__.py").touch()
     (tmp_path / "docs").mkdir()
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- figures -->\nold\n<!-- /figures -->\nbehind\n")
     (tmp_path / "tests" / "conftest.py").write_text('pytest_plugins = ["tests.reliability.table"]\n')
     (tmp_path / "tests" / "test_one.py").write_text(SUITE.replace("GREEN", green))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "tests"]
@@ -45,5 +47,8 @@ def test_the_page_is_written_by_a_whole_and_green_run(tmp_path, arguments, green
     subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, timeout=60)
     page = tmp_path / "docs" / "reliability.md"
     assert page.exists() == written
+    assert readme.read_text().startswith("before\n") and readme.read_text().endswith("behind\n")
+    assert ("old" in readme.read_text()) != written
+    assert ("| 0 of 7 for P12 |" in readme.read_text()) == written
     if written:
         assert page.read_text().count("| 0 of 7 for P") == 30
