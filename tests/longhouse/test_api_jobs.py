@@ -21,9 +21,9 @@ def test_the_list_has_what_the_issue_names(client, add_job):
     assert digest["id"] == "daily-digest" and digest["cron"] == "0 8 * * *" and digest["every"] is None
     assert digest["timezone"] == "Europe/Berlin" and digest["enabled"] and digest["tags"] == ["mail"]
     assert digest["next_due"] == "2026-02-05T07:00:00.000Z" and digest["last_run"] is None
-    assert digest["cron_text"] == "At 08:00 every day" and digest["project"] == "home"
+    assert digest["cron_text"] == "Every day at 08:00" and digest["project"] == "home"
     assert cleanup["every"] == 90 and not cleanup["enabled"] and cleanup["next_due"] is None
-    assert cleanup["cron_text"] == "Every 90 seconds"
+    assert cleanup["cron_text"] == "Every 1 min 30 s"
 
 
 def test_a_long_list_comes_in_pages(client, add_job):

@@ -161,7 +161,7 @@ def test_jobs_are_listed_and_shown(cli: Cli) -> None:
     listed = cli("jobs", "list")
     assert listed.code == 0
     assert listed.out.split()[:4] == ["ID", "SCHEDULE", "ENABLED", "NEXT"]
-    assert re.search(r"^tick +every 1 h +enabled +in ", listed.out, re.MULTILINE)
+    assert re.search(r"^tick +Every 1 h +enabled +in ", listed.out, re.MULTILINE)
     shown = cli("jobs", "show", "greet").out
     assert "The job greet." in shown
     assert re.search(r"name +str +needed", shown)

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from longhouse.runs.state import Reason, RunState
 from longhouse.triggers.misfire import End
-from longhouse.web import diff, schedule, source, strip, times, words
+from longhouse.triggers.words import in_words
+from longhouse.web import diff, source, strip, times, words
 from longhouse.web.assets import FOLDER, Assets
 from longhouse.web.forms import asks, fields
 from tests.conftest import START, job_spec
@@ -43,7 +44,7 @@ def test_every_state_reason_and_end_has_words_and_a_picture() -> None:
     ],
 )
 def test_schedules_in_words(settings: dict[str, str | int | None], said: str) -> None:
-    assert schedule.in_words(job_spec(**settings)) == said
+    assert in_words(job_spec(**settings)) == said
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Annotated, Any
 
-from cronsim import CronSim
 from fastapi import APIRouter, Depends, Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -23,7 +21,7 @@ from longhouse.house import House
 from longhouse.jobs import Overview
 from longhouse.store.database import Row
 from longhouse.store.idempotency import Joined
-from longhouse.triggers.cron import PROBE, BadCron, normal
+from longhouse.triggers.words import in_words
 
 router = APIRouter(tags=["jobs"])
 
@@ -283,7 +281,7 @@ def _shown(house: House, overview: Overview) -> dict[str, Any]:
         "cron": spec.cron,
         "every": spec.every,
         "timezone": spec.timezone or house.zone,
-        "cron_text": in_words(spec.cron, spec.every),
+        "cron_text": in_words(spec),
         "enabled": job.enabled,
         "paused": overview.held,
         "pause": pause_shown(overview.pause),
@@ -336,18 +334,3 @@ def _detail(house: House, overview: Overview, response: Response) -> JobDetail:
 
 def _etag(overview: Overview) -> str:
     return f'"{overview.job.version}"'
-
-
-@lru_cache(maxsize=4096)
-def in_words(cron: str | None, every: int | None) -> str:
-    if cron is not None:
-        try:
-            return CronSim(normal(cron), PROBE).explain()
-        except (BadCron, ValueError, IndexError):
-            return cron
-    if every is None:
-        return "By hand only"
-    for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if every % seconds == 0:
-            return f"Every {unit}" if every == seconds else f"Every {every // seconds} {unit}s"
-    return "Every second" if every == 1 else f"Every {every} seconds"

@@ -94,9 +94,7 @@ def paused_said(pause: dict[str, Any]) -> str:
 
 
 def _schedule(job: dict[str, Any]) -> str:
-    if job["cron"]:
-        return str(job["cron"])
-    return f"every {length(job['every'])}" if job["every"] else "by hand"
+    return str(job["cron"] or job["cron_text"])
 
 
 @command(jobs)
@@ -106,7 +104,7 @@ def show(call: Call, job_id: str) -> None:
     job = call.instance.get(f"/api/jobs/{following.segment(job_id)}")
     settings = job["settings"]
     facts = [
-        ("Schedule", f"{_schedule(job)} ({job['cron_text']}), {job['timezone']}"),
+        ("Schedule", f"{job['cron']} ({job['cron_text']}), {job['timezone']}" if job["cron"] else job["cron_text"]),
         ("Enabled", "yes" if job["enabled"] else "no"),
         *([("Paused", _paused(job))] if job["paused"] else []),
         ("Next", f"{local(job['next_due'])} ({away(job['next_due'])})" if job["next_due"] else "-"),

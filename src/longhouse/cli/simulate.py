@@ -18,6 +18,7 @@ from longhouse.clock import SystemClock, iso, millis, moment, parse_iso
 from longhouse.errors import NotFound, UsageError
 from longhouse.simulation import Simulation, Work, simulate
 from longhouse.triggers.cron import zone as zone_of
+from longhouse.triggers.words import in_words
 from zerg._wire import JobDescription
 
 DAY_MS = 86_400_000
@@ -216,7 +217,7 @@ def report(found: Simulation, zone: str, slots: int, idle: list[str]) -> list[st
     rows = [
         (
             job.work.spec.id,
-            job.work.spec.cron or f"every {length(job.work.spec.every or 0)}",
+            job.work.spec.cron or in_words(job.work.spec),
             f"{job.due / weeks:,.1f}",
             f"{job.runs:,}",
             f"{job.skipped:,}",

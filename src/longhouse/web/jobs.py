@@ -14,10 +14,10 @@ from longhouse.errors import Invalid, LonghouseError
 from longhouse.house import House
 from longhouse.jobs import STRIP, Overview
 from longhouse.repo import panel
+from longhouse.triggers.words import seconds_said
 from longhouse.web import forms, source
 from longhouse.web.form_data import TheForm, wants_toast
 from longhouse.web.page import page, part, standing, toast
-from longhouse.web.times import seconds_said
 from longhouse.web.words import CATCH_UPS, OVERLAPS
 
 router = APIRouter(include_in_schema=False)

@@ -18,7 +18,8 @@ from longhouse.errors import LonghouseError
 from longhouse.house import House
 from longhouse.repo import panel
 from longhouse.store import events
-from longhouse.web import schedule, strip, times, words
+from longhouse.triggers.words import in_words, seconds_said
+from longhouse.web import strip, times, words
 from longhouse.web.assets import Assets
 from longhouse.web.text import shown
 
@@ -50,8 +51,8 @@ def _environment() -> Environment:
         "words": words,
         "duration": times.duration,
         "size": times.size,
-        "seconds_said": times.seconds_said,
-        "in_words": schedule.in_words,
+        "seconds_said": seconds_said,
+        "in_words": in_words,
         "strip": strip.strip,
         "strip_said": strip.said,
         "as_json": as_json,

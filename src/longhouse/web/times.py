@@ -81,12 +81,3 @@ def size(count: int) -> str:
             break
         amount /= 1000
     return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
-
-
-def seconds_said(count: float) -> str:
-    """A setting in seconds: `5 min`, `1 h 30 min`, `90 s`."""
-    if count % 1:
-        return f"{count:g} s"
-    hours, minutes, rest = int(count) // 3600, int(count) % 3600 // 60, int(count) % 60
-    parts = [f"{value} {unit}" for value, unit in ((hours, "h"), (minutes, "min"), (rest, "s")) if value]
-    return " ".join(parts) or "0 s"
