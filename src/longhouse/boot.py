@@ -23,8 +23,9 @@ from longhouse.feed import Feed
 from longhouse.house import SYSTEM, House
 from longhouse.launch.local import LocalLauncher, fence_site
 from longhouse.launch.sdk import sdk
+from longhouse.outward import Outward
 from longhouse.paths import Paths
-from longhouse.repo import bootstrap, panel
+from longhouse.repo import bootstrap, panel, transport
 from longhouse.runs.keep import Keep
 from longhouse.store import integrity, jobs, settings, volume
 from longhouse.store.database import Database
@@ -88,6 +89,7 @@ def open_house(
     grace_seconds: float,
     process_limit: int = 0,
     keep: Keep | None = None,
+    outward: Outward | None = None,
     installer: Mapping[str, str],
     source_builds: bool,
 ) -> House:
@@ -127,6 +129,8 @@ def open_house(
         environments=Environments(launcher, paths.envs, paths.cache, installer, allow_source_builds=source_builds),
         grace_seconds=grace_seconds,
         keep=keep or Keep(),
+        outward=outward or Outward(),
+        network=transport.network(installer),
         notices=[ROOT] if os.geteuid() == 0 else [],
     )
 

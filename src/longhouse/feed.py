@@ -60,6 +60,8 @@ class Feed:
         """Jobs changed: due times are to be planned anew."""
         self.repo = Bell()
         """The work tree or a pending override wants a look."""
+        self.sync = Bell()
+        """There may be something to push, or somebody wants a sync."""
         self.tree_settled = threading.Event()
         """The work tree changed and has come to rest."""
         self.draining = threading.Event()
@@ -87,7 +89,7 @@ class Feed:
 
     def resumed(self) -> None:
         """There is space on the disk again: all that waited for it goes on."""
-        for bell in (self.dispatch, self.plan, self.repo):
+        for bell in (self.dispatch, self.plan, self.repo, self.sync):
             bell.ring()
 
     def publish(self, topic: str) -> None:
@@ -110,7 +112,7 @@ class Feed:
     def close(self) -> None:
         """End all streams and wake all loops, for good."""
         self.closing.set()
-        for bell in (self.dispatch, self.plan, self.repo):
+        for bell in (self.dispatch, self.plan, self.repo, self.sync):
             bell.ring()
         for listener in self._listeners:
             listener.tell()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ from longhouse.feed import Feed
 from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter
 from longhouse.masking import Masker
+from longhouse.outward import Outward
 from longhouse.paths import Paths
 from longhouse.runs.keep import Keep
 from longhouse.store.database import Database
@@ -39,6 +40,10 @@ class Environments(Protocol):
 
         Raises LonghouseError with the installer's own reason.
         """
+        ...
+
+    def forget(self, tree: Path, file: str | None) -> None:
+        """Somebody has deleted a lock: these requirements are resolved anew, to what is newest now."""
         ...
 
     def prune(self, keep: Collection[str]) -> int:
@@ -70,8 +75,16 @@ class House:
     """Knows whether the disk is full."""
     keep: Keep = field(default_factory=Keep)
     """How much history is kept."""
+    outward: Outward = field(default_factory=Outward)
+    """How other servers are reached."""
     repo_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held by whoever changes the jobs repo."""
+    sync_lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the one sync with the remote that is under way; nobody else waits for it."""
+    network: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Proxy and certificates for git's own connections, as environment variables; may hold a proxy's password."""
+    github_lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a token of GitHub is being renewed: the old one can be shown once."""
     maskers: dict[int, Masker] = field(default_factory=dict)
     """The newest, by the version of the stored values that it hides."""
     masker_lock: threading.Lock = field(default_factory=threading.Lock)

@@ -49,6 +49,9 @@ KINDS: dict[str, Kind] = {
     "too_many": Kind(429, "Too many requests", "Wait as long as `Retry-After` says."),
     "internal": Kind(500, "Our mistake", "The server's log has the details under the request's id."),
     "cannot_start": Kind(500, "Our mistake", "The server's log has the details under the request's id."),
+    "remote": Kind(
+        502, "The remote did not do it", "The detail says what the remote said; it is tried again by itself."
+    ),
     "unavailable": Kind(503, "Not now", "Try again after `Retry-After` seconds."),
     "storage_failed": Kind(
         503,

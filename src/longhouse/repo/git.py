@@ -17,53 +17,24 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from longhouse.errors import CannotStart, LonghouseError, NotFound, StorageFull
 from longhouse.repo import git_config
+from longhouse.repo.git_config import SWITCHED
 
 SEARCHED = ("/usr/bin", "/usr/local/bin", "/bin", "/opt/git/bin")
 SECONDS = 60.0
 GRACE_SECONDS = 10.0
 """Between TERM and KILL: git removes its lock files when it is terminated, and cannot when it is killed."""
 MAX_OUTPUT = 64 * 1024 * 1024
+EVERY = range(-64, 256)
+"""Any exit code, also of a signal."""
 
-SWITCHED = (
-    "core.fsmonitor=false",
-    "core.hooksPath=/dev/null",
-    "core.sshCommand=false",
-    "core.editor=false",
-    "core.pager=cat",
-    "core.attributesFile=/dev/null",
-    "core.excludesFile=/dev/null",
-    "core.symlinks=false",
-    "core.protectNTFS=true",
-    "core.protectHFS=true",
-    "core.logAllRefUpdates=true",
-    "core.quotePath=false",
-    "core.splitIndex=false",
-    "core.untrackedCache=false",
-    "core.fsync=committed,loose-object,reference",
-    "core.fsyncMethod=batch",
-    "commit.gpgSign=false",
-    "tag.gpgSign=false",
-    "log.showSignature=false",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "submodule.recurse=false",
-    "transfer.fsckObjects=true",
-    "protocol.allow=never",
-    "protocol.https.allow=always",
-    "http.followRedirects=false",
-    "credential.helper=",
-    "rerere.enabled=false",
-    "diff.renames=false",
-    "color.ui=false",
-)
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 REF = re.compile(r"refs/(?!.*(?:\.\.|//|/\.|\.lock(?:/|\Z)|@\{))[A-Za-z0-9][A-Za-z0-9._/@+-]{0,200}(?<![./])\Z")
 BRANCH = re.compile(r"(?!.*(?:\.\.|//|/\.|\.lock(?:/|\Z)|@\{))[A-Za-z0-9_][A-Za-z0-9._/@+-]{0,200}(?<![./])\Z")
@@ -147,13 +118,26 @@ class Git:
         self.check_config()
         tree = work_tree or self.work_tree
         identity = [f"user.{key}={value}" for key, value in git_config.identity(self._settings).items()]
+        with self.at_work():
+            return self._run(args, self.git_dir, tree, cwd=tree, codes=codes, data=data, index=index, extra=identity)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Locks that are found meanwhile may be ours."""
         with self._lock:
             self.writing += 1
         try:
-            return self._run(args, self.git_dir, tree, cwd=tree, codes=codes, data=data, index=index, extra=identity)
+            yield
         finally:
             with self._lock:
                 self.writing -= 1
+
+    def contact(self, *args: str, env: Mapping[str, str], settings: Sequence[str], seconds: float) -> Result:
+        """A call that talks to a remote. It goes through the view, so that no configuration but ours takes part; how it
+        ended is the caller's to read. Raises ConfigRefused and GitTimedOut."""
+        self.check_config()
+        view = self._view()
+        return self._run(args, view, view, cwd=view, codes=EVERY, extra=settings, env=env, seconds=seconds)
 
     def create(self, branch: str) -> None:
         """Make `git_dir` a new repository whose first branch is `branch`; it must not exist."""
@@ -265,13 +249,15 @@ class Git:
         index: Path | None = None,
         extra: Sequence[str] = (),
         locks: bool = True,
+        env: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> Result:
         where = [f"--git-dir={git_dir}"] if git_dir else []
         where += [f"--work-tree={work_tree}"] if work_tree else []
         flags = [flag for setting in (*SWITCHED, *extra) for flag in ("-c", setting)]
         argv = [str(self.program), *([] if locks else ["--no-optional-locks"]), *where, *flags, *args]
-        clean = self._environment() | ({"GIT_INDEX_FILE": str(index)} if index else {})
-        result = self._finish(argv, cwd, clean, data, limit)
+        clean = self._environment() | ({"GIT_INDEX_FILE": str(index)} if index else {}) | dict(env or {})
+        result = self._finish(argv, cwd, clean, data, limit, SECONDS if seconds is None else seconds)
         if result.code not in codes and not result.cut:
             if b"No space left on device" in result.err or b"Disk quota exceeded" in result.err:
                 raise StorageFull(f"the disk is full: git {args[0]} could not write", hint="Free some disk space.")
@@ -295,7 +281,9 @@ class Git:
             "GIT_NO_LAZY_FETCH": "1",
         }
 
-    def _finish(self, argv: list[str], cwd: Path, env: dict[str, str], data: bytes, limit: int) -> Result:
+    def _finish(
+        self, argv: list[str], cwd: Path, env: dict[str, str], data: bytes, limit: int, seconds: float
+    ) -> Result:
         with tempfile.TemporaryFile() if data else nullcontext(subprocess.DEVNULL) as stdin:
             if not isinstance(stdin, int):
                 stdin.write(data)
@@ -313,11 +301,11 @@ class Git:
             except OSError as error:
                 raise GitFailed(f"git cannot be started: {error.strerror}") from error
         with process:
-            out, err, end = _collect(process, time.monotonic() + SECONDS, limit)
+            out, err, end = _collect(process, time.monotonic() + seconds, limit)
             if end is not None:
                 _end(process)
             if end == "late":
-                raise GitTimedOut(f"git did not finish within {SECONDS:g} s and was ended")
+                raise GitTimedOut(f"git did not finish within {seconds:g} s and was ended")
         return Result(process.returncode, out, err, cut=end == "full")
 
     def _reason(self, result: Result) -> str:

@@ -9,6 +9,40 @@ from pathlib import Path
 Settings = tuple[tuple[str, str], ...]
 """(key, value) pairs as `git config --list --null` gives them, keys in lower case but for the middle part."""
 
+SWITCHED = (
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.sshCommand=false",
+    "core.editor=false",
+    "core.pager=cat",
+    "core.attributesFile=/dev/null",
+    "core.excludesFile=/dev/null",
+    "core.symlinks=false",
+    "core.protectNTFS=true",
+    "core.protectHFS=true",
+    "core.logAllRefUpdates=true",
+    "core.quotePath=false",
+    "core.splitIndex=false",
+    "core.untrackedCache=false",
+    "core.fsync=committed,loose-object,reference",
+    "core.fsyncMethod=batch",
+    "commit.gpgSign=false",
+    "tag.gpgSign=false",
+    "log.showSignature=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+    "transfer.fsckObjects=true",
+    "protocol.allow=never",
+    "protocol.https.allow=always",
+    "http.followRedirects=false",
+    "credential.helper=",
+    "rerere.enabled=false",
+    "diff.renames=false",
+    "color.ui=false",
+)
+"""Said with every call: what could run a program, reach out, or change bytes."""
+
 NAME = "Longhouse Jobs"
 EMAIL = "jobs@localhost"
 
