@@ -16,7 +16,7 @@ from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.jobs import Manifest
 from longhouse.launch.python import Interpreter
-from longhouse.repo import bootstrap, commits, jobs_toml, leaks
+from longhouse.repo import bootstrap, changes, commits, jobs_toml, leaks
 from longhouse.repo import manifest as reading
 from longhouse.repo.checkouts import checkout
 from longhouse.repo.commits import Committed
@@ -31,6 +31,8 @@ from zerg._wire import JobDescription
 
 Busy = Callable[[str, int], None]
 """Told the file and line that a slow manifest has been at for some seconds."""
+Described = tuple[tuple[JobDescription, ...], dict[str, str]]
+"""What a manifest registers, and the key of each job's environment."""
 
 
 class NoEnvironment(ManifestBroken):
@@ -55,6 +57,7 @@ def settle(house: House, *, tree: bool = True) -> None:
     with house.repo_lock:
         git = bootstrap.opened(house.paths)
         try:
+            changes.complete(git, commits.branch(git))
             state = commits.state(git)
             if state.blocked is None:
                 with suppress(ManifestBroken):  # a jobs.toml that cannot be read is committed too, and said by the load
@@ -76,6 +79,7 @@ def boot(house: House) -> ManifestBroken | None:
     """
     with house.repo_lock:
         git = bootstrap.opened(house.paths)
+        changes.complete(git, commits.branch(git))
         state = commits.state(git)
         if state.blocked is None:
             with suppress(ManifestBroken):
@@ -113,7 +117,7 @@ def _write_overrides(house: House, git: Git) -> None:
         jobs_toml.write(house.paths.tree, changed)
         acts = [f"{'enable' if row['enabled'] else 'disable'} {row['job_id']}" for row in pending]
         committed = commits.commit_all(git, f"Update jobs: {', '.join(acts)}", only=(jobs_toml.NAME,))
-        _tell_commit(house, committed, By(pending[-1]["actor"], pending[-1]["surface"]))
+        tell_commit(house, committed, By(pending[-1]["actor"], pending[-1]["surface"]))
     with house.db.write() as db:
         for row in pending:
             rows.drop_override(db, row["job_id"], row["at"])
@@ -130,11 +134,17 @@ def _drop_stale_overrides(house: House) -> None:
         definitions, _ = describe(house, tree)
     except ManifestBroken:
         return  # the commit will say so
+    kept = without_stale(house, text, definitions)
+    if kept != text:
+        jobs_toml.write(tree, kept)
+
+
+def without_stale(house: House, text: str, definitions: Sequence[JobDescription]) -> str:
+    """jobs.toml as it must be once the manifest says `definitions`. Raises ManifestBroken."""
     with house.db.read() as db:
         before = {job.id: job.spec.enabled for job in rows.all_jobs(db)}
-    stale = jobs_toml.stale(before, {job.id: job.enabled for job in definitions}, overrides)
-    if stale:
-        jobs_toml.write(tree, jobs_toml.changed(text, dict.fromkeys(stale)))
+    stale = jobs_toml.stale(before, {job.id: job.enabled for job in definitions}, jobs_toml.read(text))
+    return jobs_toml.changed(text, dict.fromkeys(stale)) if stale else text
 
 
 def _commit(house: House, git: Git, changed: Sequence[str]) -> None:
@@ -142,10 +152,11 @@ def _commit(house: House, git: Git, changed: Sequence[str]) -> None:
     found = tuple(leaks.in_files(house.paths.tree, changed, secrets.masker(house).finds))
     _note(house, "repo_left_out", [asdict(leak) for leak in found] or None)
     if changed:  # git writes its lock file even when there is nothing to add
-        _tell_commit(house, commits.commit_all(git, but=[leak.path for leak in found]), SYSTEM)
+        tell_commit(house, commits.commit_all(git, but=[leak.path for leak in found]), SYSTEM)
 
 
-def _tell_commit(house: House, committed: Committed | None, by: By) -> None:
+def tell_commit(house: House, committed: Committed | None, by: By) -> None:
+    """A new commit goes into the audit trail and to whoever listens; None is no commit."""
     if committed is None:
         return
     with house.db.write() as db:
@@ -179,8 +190,11 @@ def load_head(house: House, git: Git) -> ManifestBroken | None:
     return load(house, git, head.commit)
 
 
-def load(house: House, git: Git, commit: str) -> ManifestBroken | None:
-    """Read the manifest of `commit`; on success it is what runs from now on, else what was wrong with it."""
+def load(house: House, git: Git, commit: str, described: Described | None = None) -> ManifestBroken | None:
+    """Read the manifest of `commit`; on success it is what runs from now on, else what was wrong with it.
+
+    `described` is what somebody read from these very files a moment ago.
+    """
     tree = checkout(git, house.paths.checkouts, commit)
 
     def busy(file: str, line: int) -> None:
@@ -191,7 +205,7 @@ def load(house: House, git: Git, commit: str) -> ManifestBroken | None:
 
     try:
         overrides = jobs_toml.read_tree(tree)
-        definitions, environments = describe(house, tree, busy)
+        definitions, environments = described or describe(house, tree, busy)
     except ManifestBroken as error:
         if house.feed.closing.is_set():
             return error  # it is we who ended the reading
@@ -204,10 +218,8 @@ def load(house: House, git: Git, commit: str) -> ManifestBroken | None:
     return None
 
 
-def describe(
-    house: House, tree: Path, busy: Busy = lambda file, line: None
-) -> tuple[tuple[JobDescription, ...], dict[str, str]]:
-    """What the manifest of `tree` registers, and the key of each job's environment. Raises ManifestBroken."""
+def describe(house: House, tree: Path, busy: Busy = lambda file, line: None) -> Described:
+    """Raises ManifestBroken."""
     reader = reading.Reader(house.launcher, house.sdk, house.paths.work)
 
     def environment(file: str | None) -> tuple[str, Interpreter]:

@@ -1,0 +1,201 @@
+"""A change of some files as one commit: prepared beside the tree, then taken into it so that no crash can split it.
+
+First the commit is named as pending, then the branch moves to it, then the files and the index follow. Whoever is
+killed in between is finished by the next one who looks, so an edit is in history whole or was never accepted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from longhouse.errors import NotFound
+from longhouse.repo import beneath, locks
+from longhouse.repo.checkouts import blob_id
+from longhouse.repo.commits import CommitBlocked
+from longhouse.repo.git import Git, GitFailed
+from longhouse.repo.history import MAX_FILE
+
+PENDING = "refs/longhouse/pending"
+"""The journal: a commit that is being taken in."""
+WAIT_SECONDS = 5.0
+"""How long another git process may hold the index before a change is refused."""
+PLAIN, EXECUTABLE = "100644", "100755"
+NOTHING = "000000"
+IN_THE_WAY = frozenset((errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EXDEV, errno.ENOTEMPTY))
+"""Somebody put a link or a folder where a file was to be: that is newer, and stays."""
+
+Writes = Mapping[str, bytes | None]
+"""The new bytes of each path; None: it goes away."""
+
+
+class Moved(Exception):
+    """The branch is no longer where the change began."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a change, before and after; modes are git's, ids are those of blobs."""
+
+    path: str
+    mode_before: str
+    mode: str
+    before: str
+    after: str
+
+
+def prepare(git: Git, parents: Sequence[str], writes: Writes, message: str, author: tuple[str, str]) -> str:
+    """A commit on no branch: the files of the first parent with these changes. `author` is name and address."""
+    with _folder(git) as folder:
+        index = folder / "index"
+        git.write("read-tree", parents[0], index=index)
+        git.write("update-index", "-z", "--index-info", index=index, data=_entries(git, parents[0], writes))
+        tree = git.write("write-tree", index=index).out.decode().strip()
+    who = ("-c", f"author.name={author[0]}", "-c", f"author.email={author[1]}")
+    names = [word for parent in parents for word in ("-p", parent)]
+    return git.write(*who, "commit-tree", tree, *names, data=message.encode()).out.decode().strip()
+
+
+def files(git: Git, before: str, after: str) -> tuple[File, ...]:
+    """What differs between two commits."""
+    out = git.read("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", before, after).out
+    items = out.split(b"\0")
+    return tuple(_file(head, path) for head, path in zip(items[:-1:2], items[1::2], strict=False))
+
+
+def content(git: Git, blob: str) -> bytes | None:
+    """The bytes that a blob id names; None if the repository has none of that id."""
+    found = git.read("cat-file", "blob", blob, codes=(0, 128), limit=MAX_FILE)
+    return found.out if found.code == 0 else None
+
+
+def accept(git: Git, commit: str, branch: str) -> None:
+    """Take a prepared commit into the branch, the index and the tree. Raises Moved, and CommitBlocked while another git
+    process is at work; nothing has happened then."""
+    parent = _parent(git, commit)
+    with _locked_index(git) as lock:
+        git.write("update-ref", PENDING, commit)
+        try:
+            git.write("update-ref", "-m", "change", f"refs/heads/{branch}", commit, parent)
+        except GitFailed:
+            if git.ref(f"refs/heads/{branch}") == parent:
+                raise
+            git.write("update-ref", "-d", PENDING)
+            raise Moved from None
+        _take_in(git, files(git, parent, commit), lock)
+    git.write("update-ref", "-d", PENDING)
+
+
+def complete(git: Git, branch: str) -> str | None:
+    """Finish what a crash cut short; the commit it was about. Bytes that somebody wrote since then stay in the tree."""
+    if not (git.git_dir / PENDING).exists():
+        return None
+    commit = git.ref(PENDING)
+    if commit is None:
+        raise NotFound(f"{PENDING} names no commit of the jobs repo")
+    parent, at = _parent(git, commit), git.ref(f"refs/heads/{branch}")
+    if at == parent:
+        git.write("update-ref", "-m", "change", f"refs/heads/{branch}", commit, parent)
+    if at in (parent, commit):
+        with _locked_index(git) as lock:
+            _take_in(git, files(git, parent, commit), lock)
+    elif at is None or git.read("merge-base", "--is-ancestor", commit, at, codes=(0, 1)).code == 1:
+        git.write("update-ref", f"refs/heads/drafts/interrupted-{commit[:12]}", commit)
+    beneath.sweep(git.work_tree)
+    git.write("update-ref", "-d", PENDING)
+    return commit
+
+
+def _entries(git: Git, parent: str, writes: Writes) -> bytes:
+    """Lines for `update-index --index-info`; a file keeps its mode."""
+    executable = executables(git, parent, tuple(writes))
+    lines = []
+    for path, data in writes.items():
+        if data is None:
+            lines.append(f"0 {'0' * len(parent)}\t{path}".encode())
+        else:
+            blob = git.write("hash-object", "-w", "--stdin", data=data).out.decode().strip()
+            lines.append(f"{EXECUTABLE if path in executable else PLAIN} {blob}\t{path}".encode())
+    return b"".join(line + b"\0" for line in lines)
+
+
+def executables(git: Git, commit: str, paths: Sequence[str]) -> frozenset[str]:
+    out = git.read("ls-tree", "-z", "--full-tree", commit, "--", *paths).out
+    return frozenset(line.partition(b"\t")[2].decode() for line in out.split(b"\0") if line.startswith(b"100755"))
+
+
+def _file(head: bytes, path: bytes) -> File:
+    mode_before, mode, before, after, _ = head.decode().lstrip(":").split(" ")
+    return File(os.fsdecode(path), mode_before, mode, before, after)
+
+
+def _parent(git: Git, commit: str) -> str:
+    return git.read("rev-parse", f"{commit}^1").out.decode().strip()
+
+
+def _take_in(git: Git, changed: Sequence[File], lock: Path) -> None:
+    """The tree's files, where they still are what the change began with, and the entries of the index."""
+    for file in changed:
+        before = None if file.mode_before == NOTHING else content(git, file.before)
+        after = None if file.mode == NOTHING else content(git, file.after)
+        try:
+            beneath.put(git.work_tree, file.path, after, before, executable=file.mode == EXECUTABLE)
+        except OSError as error:
+            if error.errno not in IN_THE_WAY:
+                raise
+    lines = "".join(f"{file.mode.replace(NOTHING, '0')} {file.after}\t{file.path}\0" for file in changed)
+    with _folder(git) as folder:
+        index = folder / "index"
+        if (git.git_dir / "index").exists():
+            shutil.copyfile(git.git_dir / "index", index)
+        else:
+            git.write("read-tree", "HEAD", index=index)
+        git.write("update-index", "-z", "--index-info", index=index, data=os.fsencode(lines))
+        shutil.copyfile(index, lock)
+    with lock.open("rb") as file_of_lock:
+        os.fsync(file_of_lock.fileno())
+    lock.rename(git.git_dir / "index")
+
+
+@contextmanager
+def _locked_index(git: Git) -> Iterator[Path]:
+    """git's own lock of the index: no other git changes files, index or branch of the tree meanwhile."""
+    lock = git.git_dir / "index.lock"
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            break
+        except FileExistsError as error:
+            if "index.lock" in locks.heal(git).held and time.monotonic() > end:
+                raise CommitBlocked(
+                    "Nothing is committed: another git process is at work (index.lock)",
+                    hint="Try again when it has ended.",
+                ) from error
+            time.sleep(0.02)
+    try:  # the file stays open: that is how others see that the lock is held
+        with git.at_work():
+            yield lock
+    finally:
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), lock.stat()):
+                lock.unlink()  # else it has become the index, and the lock that is there is another's
+        os.close(handle)
+
+
+@contextmanager
+def _folder(git: Git) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=git.home, prefix="index-") as folder:
+        yield Path(folder)
+
+
+def blob_of(data: bytes, like: str) -> str:
+    """The id of these bytes, in the repository's own format."""
+    return blob_id(data, len(like))
