@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ from fastapi import FastAPI
 from hypothesis import settings
 from starlette.testclient import TestClient
 
-from longhouse import accounts, api, doors
+from longhouse import accounts, api, doors, web
+from longhouse.cli import root
+from longhouse.cli.call import Call
+from longhouse.cli.instance import Instance as ServerOf
+from longhouse.cli.instance import Refused
 from longhouse.feed import Feed
-from longhouse.house import House
+from longhouse.house import SYSTEM, House
 from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter
 from longhouse.launch.sdk import sdk
@@ -96,6 +101,9 @@ def house(tmp_path: Path, clock: HandClock) -> Iterator[House]:
     database.close()
 
 
+BASE = "http://localhost:4747"
+FROM_A_PAGE = {"Origin": BASE, "Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+
 # --- over HTTP ------------------------------------------------------------------------------------------------------
 
 
@@ -147,6 +155,63 @@ def client(anonymous: TestClient, house: House) -> TestClient:
     """Calls with a token that may do everything."""
     anonymous.headers["Authorization"] = f"Bearer {accounts.machine_token(house)}"
     return anonymous
+
+
+class Browser:
+    """Somebody who has signed in, with the token that forms carry."""
+
+    def __init__(self, house: House, client: TestClient) -> None:
+        self._client = client
+        link = accounts.login_link(house, BASE, SYSTEM)
+        client.post("/login", data={"code": link.partition("code=")[2], "next": "/"}, headers=FROM_A_PAGE)
+        found = re.search('name="csrf" content="([^"]+)"', self.get("/jobs"))
+        assert found
+        self._csrf = found[1]
+
+    def get(self, path: str) -> str:
+        answer = self._client.get(path, headers=FROM_A_PAGE)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return answer.text
+
+    def post(self, path: str, status: int = 200, **fields: str) -> str:
+        """What the page after it says."""
+        answer = self._client.post(path, data={"csrf": self._csrf, **fields}, headers=FROM_A_PAGE)
+        assert answer.status_code == status, (path, answer.status_code, answer.text)
+        return answer.text
+
+
+@pytest.fixture
+def browser(house: House, app: FastAPI) -> Iterator[Browser]:
+    """The pages over the house, signed in."""
+    web.install(app)
+    app.include_router(web.router)
+    with TestClient(app, base_url=BASE) as client:
+        yield Browser(house, client)
+
+
+@pytest.fixture
+def command(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Callable[..., tuple[int, str, str]]:
+    """`command("jobs", "list")`: the exit code, stdout and stderr of a command that talks to the house; no process."""
+
+    def ask(method: str, path: str, query: Any, body: Any = None) -> Any:
+        given = {name: value for name, value in query.items() if value is not None}
+        answer = client.request(method, path, params=given or None, json=body)
+        if answer.status_code >= 400:
+            raise Refused(answer.json(), answer.status_code)
+        return answer.json() if answer.content else None
+
+    reached = ServerOf.__new__(ServerOf)
+    monkeypatch.setattr(reached, "_json", ask, raising=False)
+    monkeypatch.setattr(Call, "instance", reached)
+
+    def called(*words: str) -> tuple[int, str, str]:
+        code = root.run(list(words))
+        said = capfdbinary.readouterr()
+        return code, said.out.decode(), said.err.decode()
+
+    return called
 
 
 # --- as a process ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from longhouse import audit, history, ledger, pauses, queue, secrets
@@ -20,11 +21,13 @@ from longhouse.store.jobs import Job
 from longhouse.store.pauses import Pause
 from longhouse.store.runs import Run
 from longhouse.triggers import trigger_of, upcoming
+from longhouse.triggers.turns import Turn, turns
 from zerg._wire import JobDescription
 from zerg.parameters import BadParameters, coerce
 
 STRIP = 20
 """Runs in a job's strip."""
+TURNS_AHEAD_MS = 2 * 366 * 86_400_000
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,14 @@ def upcoming_of(house: House, job: Job, limit: int) -> list[int]:
     trigger, now = trigger_of(job.spec, house.zone), house.clock.now()
     start = pauses.resumes_at(pauses.current(house), job.id, now)
     return list(upcoming(trigger, _before(house, now if start is None else start), limit)) if trigger else []
+
+
+def clock_changes(house: House, job: Job) -> list[Turn]:
+    """The next two changes of its zone's clocks that do something to its due times, if there are any in two years."""
+    if job.spec.cron is None:
+        return []
+    now = house.clock.now()
+    return list(islice(turns(job.spec.cron, job.spec.timezone or house.zone, now, now + TURNS_AHEAD_MS), 2))
 
 
 def firings(house: House, job_id: str, *, low: int, high: int, limit: int = 200) -> list[Firing]:

@@ -15,6 +15,7 @@ from longhouse.api.paging import Cursor, Limit, link_next
 from longhouse.api.pauses import PauseShown, Until, pause_shown
 from longhouse.api.replies import TheReplies
 from longhouse.api.runs import RunShown, run_shown, when
+from longhouse.clock import iso
 from longhouse.doors import Caller, TheCaller, TheHouse, needs
 from longhouse.doors.problems import Stale
 from longhouse.house import House
@@ -113,11 +114,24 @@ class SettingsShown(BaseModel):
     secrets: list[SecretShown]
 
 
+class ClockChange(BaseModel):
+    """A change of the clocks of the job's zone that does something to its due times."""
+
+    at: str
+    date: str = Field(description="Where the job lives.")
+    effect: str = Field(description="moved, left_out or twice")
+    sentence: str
+
+
 class JobDetail(JobShown):
     settings: SettingsShown
     commit: str
     environment: str
     upcoming: list[str] = Field(description="The next due times, whether the job is enabled or not.")
+    clock_changes: list[ClockChange] = Field(
+        description="The next two changes of the clocks, within two years, that move due times, leave some out or make"
+        " them come twice."
+    )
 
 
 class JobPage(BaseModel):
@@ -329,6 +343,10 @@ def _detail(house: House, overview: Overview, response: Response) -> JobDetail:
         commit=job.commit_sha,
         environment=job.environment,
         upcoming=[when(due) or "" for due in jobs.upcoming_of(house, job, UPCOMING)],
+        clock_changes=[
+            ClockChange(at=iso(turn.at), date=turn.date, effect=turn.effect, sentence=turn.sentence)
+            for turn in jobs.clock_changes(house, job)
+        ],
     )
 
 

@@ -123,6 +123,7 @@ def show(call: Call, job_id: str) -> None:
     lines += [f"  {text}" for text in aligned(facts)]
     lines += _table("Parameters", [_parameter(each, settings["params"]) for each in job["parameters"]])
     lines += _table("Last runs", [_run(run) for run in job["runs"][:5]])
+    lines += _table("Clock changes", [(turn["sentence"],) for turn in job["clock_changes"]])
     lines += _table("Upcoming", [(local(due), away(due)) for due in job["upcoming"][:5]])
     call.show(job, *lines)
 

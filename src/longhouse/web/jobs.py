@@ -28,6 +28,8 @@ RUNS = 10
 FIRINGS = 12
 BACKFILLS = 5
 FIRINGS_PAGE = 100
+TURNS_SHOWN_MS = 35 * 86_400_000
+"""What a change of the clocks will do is said so long before."""
 
 READ = [Depends(needs("jobs:read"))]
 READ_RUNS = [Depends(needs("jobs:read")), Depends(needs("runs:read"))]
@@ -166,6 +168,7 @@ def _shown(house: House, found: Overview) -> dict[str, Any]:
         "room": STRIP,
         "runs": runs,
         "upcoming": jobs.upcoming_of(house, job, UPCOMING),
+        "turns": [turn for turn in jobs.clock_changes(house, job) if turn.at <= house.clock.now() + TURNS_SHOWN_MS],
         **_firings(house, job.id, FIRINGS, None),
         "settings": _settings(found),
     }
