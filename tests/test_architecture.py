@@ -53,7 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("runs", "triggers"),
     (
         *("errors", "clock", "feed", "vault", "sealing", "masking", "token_shapes"),
-        *("config", "paths", "logs", "version"),
+        *("installer", "outward", "config", "paths", "logs", "version"),
     ),
 )
 """The parts of longhouse. An arrow points down; sideways only among the verbs and on the floor."""

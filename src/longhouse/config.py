@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from longhouse import installer
 from longhouse.errors import CannotStart, LonghouseError, UsageError
+from longhouse.outward import GITHUB
+from longhouse.vault import Secret
 
 PREFIX = "LONGHOUSE_JOBS_"
 DEFAULT_PORT = 4747
@@ -54,6 +57,13 @@ class Config:
     allow_source_builds: bool
     """Job environments may build packages from source: foreign code runs while they are installed."""
     log_format: Literal["text", "json"]
+    github_url: str
+    github_api_url: str
+    """Empty: the one that belongs to `github_url`."""
+    github_client_id: str
+    github_app_slug: str
+    github_client_secret: Secret | None
+    """Who we are at GitHub; only the sign-in that comes back to the instance's own address needs the secret."""
     installer_environment: dict[str, str] = field(repr=False)
     """Environment variables for the installer (uv) and for nobody else: they may hold credentials."""
     sources: dict[str, str]
@@ -96,7 +106,9 @@ def load(flags: Mapping[str, Any], *, environ: Mapping[str, str] | None = None, 
         values["ca_file"] = data_dir / Path(values["ca_file"]).expanduser()
         if not values["ca_file"].is_file():
             raise CannotStart(f"ca_file ({sources['ca_file']}): there is no file {values['ca_file']}")
-    return Config(data_dir=data_dir, installer_environment=_for_installer(values, environ), sources=sources, **values)
+    return Config(
+        data_dir=data_dir, installer_environment=installer.environment(values, environ), sources=sources, **values
+    )
 
 
 def find_data_dir(
@@ -252,7 +264,20 @@ _word = _text(r"\S+", "a word without spaces")
 _path = _text(r".+", "a path")
 _url = _text(r"(https?|socks5h?|file)://\S+", "an address such as https://host/path")
 _host = _text(r"[A-Za-z0-9.:_\[\]-]{1,253}", "a host name, without http:// and path")
+_identifier = _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "a name of letters, digits, dots, dashes")
+_server_url = _text(
+    r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.[0-9.]+|\[::1\]))(:[0-9]+)?(/[A-Za-z0-9._/-]*)?",
+    "an https address such as https://github.example.org",
+)
 _log_format = _text(r"text|json", "'text' or 'json'")
+
+
+def _server(value: Any) -> str:
+    return _server_url(value).rstrip("/")
+
+
+def _secret(value: Any) -> Secret:
+    return Secret(_word(value))
 
 
 def _host_name(value: Any) -> str:
@@ -337,52 +362,16 @@ SETTINGS = (
     Setting("ca_file", _path, _fixed(None)),
     Setting("allow_source_builds", _boolean, _fixed(False)),
     Setting("log_format", _log_format, _by_terminal),
+    Setting("github_url", _server, _fixed(GITHUB)),
+    Setting("github_api_url", _server, _fixed("")),
+    Setting("github_client_id", _identifier, _fixed("")),
+    Setting("github_app_slug", _identifier, _fixed("")),
+    Setting("github_client_secret", _secret, _fixed(None), secret=True),
 )
 NAMES = tuple(setting.name for setting in SETTINGS)
 
 
-# --- the installer ---------------------------------------------------------------------------------------------------
-
-INHERITED = re.compile(
-    r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INDEX_STRATEGY|KEYRING_PROVIDER)"
-    r"|UV_(INSECURE_HOST|HTTP_TIMEOUT|OFFLINE|EXCLUDE_NEWER|LINK_MODE)|UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)"
-    r"|(?i:(HTTP|HTTPS|ALL|NO)_PROXY)|SSL_CERT_(FILE|DIR)|NETRC"
-)
-PIP = {
-    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
-    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
-    "PIP_FIND_LINKS": "UV_FIND_LINKS",
-    "PIP_NO_INDEX": "UV_NO_INDEX",
-    "PIP_PROXY": "HTTPS_PROXY",
-    "PIP_CERT": "SSL_CERT_FILE",
-    "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
-    "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
-    "CURL_CA_BUNDLE": "SSL_CERT_FILE",
-}
-"""pip's variables under uv's names; uv's own go before them."""
-
-
-def _for_installer(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
-    """What uv is told about indexes, proxies and certificates: our settings, else its variables, else pip's."""
-    found = {name: text for name, text in environ.items() if text and INHERITED.fullmatch(name)}
-    for pip, uv in PIP.items():
-        if text := environ.get(pip, ""):
-            separator = "," if uv == "UV_FIND_LINKS" else " "
-            found.setdefault(uv, separator.join(text.split()))
-    if values["index_url"]:
-        found.pop("UV_INDEX_URL", None)
-        found["UV_DEFAULT_INDEX"] = values["index_url"]
-    if values["extra_index_urls"]:
-        found.pop("UV_EXTRA_INDEX_URL", None)
-        found["UV_INDEX"] = " ".join(values["extra_index_urls"])
-    if values["find_links"]:
-        found["UV_FIND_LINKS"] = ",".join(values["find_links"])
-    if values["proxy"]:
-        found = {name: text for name, text in found.items() if name.upper() not in ("HTTP_PROXY", "HTTPS_PROXY")}
-        found |= {"HTTP_PROXY": values["proxy"], "HTTPS_PROXY": values["proxy"]}
-    if values["ca_file"]:
-        found["SSL_CERT_FILE"] = str(values["ca_file"])
-    return found
+# --- what a value becomes ---------------------------------------------------------------------------------------------
 
 
 def _located(link: str, data_dir: Path) -> str:
@@ -393,6 +382,6 @@ def _located(link: str, data_dir: Path) -> str:
 def _printable(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_printable(item) for item in value]
-    if isinstance(value, Path):
+    if isinstance(value, Path | Secret):
         return str(value)
     return re.sub(r"(?<=://)[^/@]*@", "••••@", value) if isinstance(value, str) else value

@@ -19,6 +19,7 @@ from longhouse.engine import Engine, rescuer
 from longhouse.errors import CannotStart, UsageError
 from longhouse.house import SYSTEM, House
 from longhouse.logs import Log
+from longhouse.outward import Outward
 from longhouse.paths import Paths
 from longhouse.runs.keep import Keep
 
@@ -47,6 +48,7 @@ def serve(settings: Config) -> int:
             grace_seconds=settings.stop_grace_seconds,
             process_limit=settings.process_limit,
             keep=_keep(settings),
+            outward=_outward(settings),
             installer=settings.installer_environment,
             source_builds=settings.allow_source_builds,
         )
@@ -87,6 +89,18 @@ def _keep(settings: Config) -> Keep:
             hint="Each job keeps at least the one and at most the other number of runs.",
         )
     return Keep(settings.keep_days, least, most)
+
+
+def _outward(settings: Config) -> Outward:
+    return Outward(
+        github_url=settings.github_url,
+        github_api=settings.github_api_url,
+        client_id=settings.github_client_id,
+        app_slug=settings.github_app_slug,
+        client_secret=settings.github_client_secret,
+        proxy=settings.proxy,
+        ca_file=settings.ca_file,
+    )
 
 
 def _refuse_open_door(house: House, host: str) -> None:
