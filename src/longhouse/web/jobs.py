@@ -17,6 +17,7 @@ from longhouse.repo import panel
 from longhouse.triggers.words import seconds_said
 from longhouse.web import forms, source
 from longhouse.web.form_data import TheForm, wants_toast
+from longhouse.web.memory import memory_of
 from longhouse.web.page import page, part, standing, toast
 from longhouse.web.words import CATCH_UPS, OVERLAPS
 
@@ -44,6 +45,7 @@ JOB_PARTS = {
     "runs": "parts/job_runs.html",
     "firings": "parts/job_firings.html",
     "backfills": "parts/job_backfills.html",
+    "memory": "parts/job_memory.html",
 }
 
 
@@ -164,6 +166,7 @@ def _shown(house: House, found: Overview) -> dict[str, Any]:
         "active": jobs.active_runs(house, job.id),
         "backfills": backfills.list_backfills(house, job_id=job.id, limit=BACKFILLS)[0],
         "left": backfills.left,
+        "memory": memory_of(house, job.id),
         "recent": found.recent,
         "room": STRIP,
         "runs": runs,
