@@ -21,6 +21,7 @@ from longhouse.api import (
     runs,
     secrets,
     stopping,
+    sync,
     tokens,
 )
 
@@ -28,6 +29,7 @@ router = APIRouter()
 # repo comes before jobs: /api/jobs/repo is no job
 for part in (
     repo,
+    sync,
     jobs,
     firings,
     memory,

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from longhouse.api.paging import Limit, link_next
 from longhouse.api.replies import TheReplies
 from longhouse.api.runs import when
+from longhouse.api.sync import SyncShown, sync_shown
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.repo import panel
@@ -38,9 +39,10 @@ class RepoShown(BaseModel):
     dirty: bool
     blocked: str | None = Field(description="Why nothing is committed now.")
     left_out: list[LeakShown] = Field(description="Files that hold a secret and are in no commit.")
-    remote: str | None
+    remote: str | None = Field(description="The address that it is synced with.")
     last_sync_at: str | None
     last_sync_error: str | None
+    sync: SyncShown
 
 
 class CommitShown(BaseModel):
@@ -136,6 +138,7 @@ def repo_shown(status: panel.Status) -> RepoShown:
         remote=status.remote,
         last_sync_at=when(status.last_sync_at),
         last_sync_error=status.last_sync_error,
+        sync=sync_shown(status.sync),
     )
 
 

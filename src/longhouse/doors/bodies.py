@@ -14,7 +14,7 @@ from jobforge.errors import Refused
 from longhouse.doors import problems
 from longhouse.doors.callers import Caller
 from longhouse.doors.hosts import refuse
-from longhouse.doors.login import SAFE, csrf_problem
+from longhouse.doors.login import HOOKS, SAFE, csrf_problem
 from longhouse.errors import LonghouseError
 
 MAX_BYTES = 1024 * 1024
@@ -82,7 +82,7 @@ class Bodies:
             error = csrf_problem(caller, headers.get("x-csrf-token") or _csrf_field(kind, body))
             if error is not None:
                 raise error
-        if not body:
+        if not body or scope["path"] == HOOKS:
             return
         if JSON.fullmatch(kind):
             _check_json(body)

@@ -18,9 +18,12 @@ from longhouse.errors import Forbidden, Unauthenticated
 from longhouse.house import House
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+HOOKS = "/api/hooks/repo"
+"""Open, as the signature over its bytes says who sent it. What is in them is not read."""
 OPEN: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
     (re.compile(r"/login"), frozenset({"GET", "HEAD", "POST"})),
     (re.compile(r"/(livez|readyz)"), frozenset({"GET", "HEAD"})),
+    (re.compile(HOOKS), frozenset({"POST"})),
     (re.compile(r"/problems/[a-z0-9-]{1,80}"), frozenset({"GET", "HEAD"})),
     (re.compile(r"/static/[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"), frozenset({"GET", "HEAD"})),
 )

@@ -13,9 +13,11 @@ from longhouse.engine.reports import Reports
 from longhouse.engine.runner import Runner
 from longhouse.engine.scheduler import Scheduler
 from longhouse.engine.sweeper import Sweeper
+from longhouse.engine.syncer import Syncer
 from longhouse.feed import Bell
 from longhouse.house import House
 from longhouse.logs import Log
+from longhouse.repo import github_device
 from longhouse.repo.watch import Watch
 
 log = Log("longhouse.engine")
@@ -43,11 +45,13 @@ class Engine:
             Loop("sweeper", Sweeper(house, self._idle).step, report),
             Loop("disk", DiskWatch(house).step, report),
             Loop("integrity", lambda: integrity.step(house), report),
+            Loop("github", lambda: github_device.step(house), report, house.feed.github),
         ]
         if scheduled:
             self._loops += [
                 Loop("scheduler", self.scheduler.step, report, house.feed.plan),
                 Loop("clock", self.scheduler.watch, report),
+                Loop("sync", Syncer(house).step, report, house.feed.sync),
             ]
         self._watcher = threading.Thread(target=self._follow_tree, name="watch", daemon=True)
         self._started = False
@@ -89,6 +93,7 @@ class Engine:
             if rested:
                 self._house.feed.tree_settled.set()
             raise
+        self._house.feed.sync.ring()
 
     def begin_stop(self) -> None:
         """Start nothing more and end what runs; returns at once. From any thread, more than once."""

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ GRACE_SECONDS = 10.0
 MAX_OUTPUT = 64 * 1024 * 1024
 EVERY = range(-64, 256)
 """Any exit code, also of a signal."""
+Stop = Callable[[], bool]
+LOOK_SECONDS = 0.25
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 REF = re.compile(r"refs/(?!.*(?:\.\.|//|/\.|\.lock(?:/|\Z)|@\{))[A-Za-z0-9][A-Za-z0-9._/@+-]{0,200}(?<![./])\Z")
@@ -132,12 +134,14 @@ class Git:
             with self._lock:
                 self.writing -= 1
 
-    def contact(self, *args: str, env: Mapping[str, str], settings: Sequence[str], seconds: float) -> Result:
+    def contact(
+        self, *args: str, env: Mapping[str, str], settings: Sequence[str], seconds: float, stop: Stop
+    ) -> Result:
         """A call that talks to a remote. It goes through the view, so that no configuration but ours takes part; how it
-        ended is the caller's to read. Raises ConfigRefused and GitTimedOut."""
+        ended is the caller's to read. Raises ConfigRefused, and GitTimedOut also when `stop` became true."""
         self.check_config()
         view = self._view()
-        return self._run(args, view, view, cwd=view, codes=EVERY, extra=settings, env=env, seconds=seconds)
+        return self._run(args, view, view, cwd=view, codes=EVERY, extra=settings, env=env, seconds=seconds, stop=stop)
 
     def create(self, branch: str) -> None:
         """Make `git_dir` a new repository whose first branch is `branch`; it must not exist."""
@@ -251,13 +255,14 @@ class Git:
         locks: bool = True,
         env: Mapping[str, str] | None = None,
         seconds: float | None = None,
+        stop: Stop | None = None,
     ) -> Result:
         where = [f"--git-dir={git_dir}"] if git_dir else []
         where += [f"--work-tree={work_tree}"] if work_tree else []
         flags = [flag for setting in (*SWITCHED, *extra) for flag in ("-c", setting)]
         argv = [str(self.program), *([] if locks else ["--no-optional-locks"]), *where, *flags, *args]
         clean = self._environment() | ({"GIT_INDEX_FILE": str(index)} if index else {}) | dict(env or {})
-        result = self._finish(argv, cwd, clean, data, limit, SECONDS if seconds is None else seconds)
+        result = self._finish(argv, cwd, clean, data, limit, SECONDS if seconds is None else seconds, stop)
         if result.code not in codes and not result.cut:
             if b"No space left on device" in result.err or b"Disk quota exceeded" in result.err:
                 raise StorageFull(f"the disk is full: git {args[0]} could not write", hint="Free some disk space.")
@@ -282,7 +287,14 @@ class Git:
         }
 
     def _finish(
-        self, argv: list[str], cwd: Path, env: dict[str, str], data: bytes, limit: int, seconds: float
+        self,
+        argv: list[str],
+        cwd: Path,
+        env: dict[str, str],
+        data: bytes,
+        limit: int,
+        seconds: float,
+        stop: Stop | None,
     ) -> Result:
         with tempfile.TemporaryFile() if data else nullcontext(subprocess.DEVNULL) as stdin:
             if not isinstance(stdin, int):
@@ -301,7 +313,7 @@ class Git:
             except OSError as error:
                 raise GitFailed(f"git cannot be started: {error.strerror}") from error
         with process:
-            out, err, end = _collect(process, time.monotonic() + seconds, limit)
+            out, err, end = _collect(process, time.monotonic() + seconds, limit, stop)
             if end is not None:
                 _end(process)
             if end == "late":
@@ -340,7 +352,9 @@ def require_branch(name: str) -> str:
     return name
 
 
-def _collect(process: subprocess.Popen[bytes], deadline: float, limit: int) -> tuple[bytes, bytes, str | None]:
+def _collect(
+    process: subprocess.Popen[bytes], deadline: float, limit: int, stop: Stop | None
+) -> tuple[bytes, bytes, str | None]:
     """What the process prints until it closes both pipes; "late" or "full" if it was not waited for."""
     parts: dict[IO[bytes], bytearray] = {}
     with selectors.DefaultSelector() as pipes:
@@ -350,8 +364,9 @@ def _collect(process: subprocess.Popen[bytes], deadline: float, limit: int) -> t
             pipes.register(pipe, selectors.EVENT_READ)
         out, err = parts.values()
         while pipes.get_map():
-            ready = pipes.select(deadline - time.monotonic())
-            if not ready and time.monotonic() >= deadline:
+            left = deadline - time.monotonic()
+            ready = pipes.select(left if stop is None else min(left, LOOK_SECONDS))
+            if (not ready and time.monotonic() >= deadline) or (stop is not None and stop()):
                 return bytes(out), bytes(err), "late"
             for key, _ in ready:
                 chunk = os.read(key.fd, 65536)

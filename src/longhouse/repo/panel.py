@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from longhouse import audit
 from longhouse.errors import LonghouseError
 from longhouse.house import By, House
-from longhouse.repo import bootstrap, commits, history
+from longhouse.repo import bootstrap, commits, history, remote, sync
 from longhouse.repo.leaks import Leak
+from longhouse.repo.sync_state import State
 from longhouse.store import settings
 from longhouse.store.jobs import Job
 
@@ -28,19 +29,30 @@ class Status:
     left_out: tuple[Leak, ...] = ()
     """Files that hold a secret and are in no commit."""
     remote: str | None = None
-    last_sync_at: int | None = None
-    last_sync_error: str | None = None
+    """Its address."""
+    sync: State = field(default_factory=State)
+
+    @property
+    def last_sync_at(self) -> int | None:
+        return self.sync.last_sync_at
+
+    @property
+    def last_sync_error(self) -> str | None:
+        return None if self.sync.last_error is None else self.sync.last_error.sentence
 
 
 def status(house: House) -> Status:
     """Never raises for the state of the repo: what is wrong is in `blocked`."""
-    path = str(house.paths.tree)
+    path, where = str(house.paths.tree), remote.get(house)
+    address, synced = None if where is None else where.url, sync.state(house)
     try:
         git = bootstrap.opened(house.paths)
         state = commits.state(git)
         loaded = commits.loaded(git)
     except LonghouseError as error:
-        return Status(False, path, None, None, None, dirty=False, blocked=error.message, changed=())
+        return Status(
+            False, path, None, None, None, dirty=False, blocked=error.message, changed=(), remote=address, sync=synced
+        )
     with house.db.read() as db:
         noted = settings.get(db, "repo_blocked")
     return Status(
@@ -53,6 +65,8 @@ def status(house: House) -> Status:
         blocked=state.blocked or noted,
         changed=state.changed,
         left_out=left_out(house),
+        remote=address,
+        sync=synced,
     )
 
 

@@ -111,6 +111,8 @@ class Answer:
 
 
 CONNECT_ANEW = "Make a new one (for GitHub: fine-grained, this repository, Contents: read and write) and connect again."
+ADDRESS = re.compile(r"'?https?://[^\s']+'?")
+"""What is said here is kept in the clear, and the remote's name is not."""
 OWN_WORDS = re.compile(r"^remote: ?(.*)$", re.MULTILINE)
 
 
@@ -133,6 +135,7 @@ def answers(trace: str) -> tuple[Answer, ...]:
 def refusal(said: str, out: str, answered: Sequence[Answer], host: str) -> SyncFailed:
     """What went wrong: from git's words, without secrets in them, what it printed of a push, and the HTTP answers."""
     last = answered[-1] if answered else Answer(0, {})
+    said = ADDRESS.sub("the remote", said)
     return _of_status(last, host, said) or _of_push(said, out) or _of_connection(said) or _else(said)
 
 
@@ -174,7 +177,7 @@ def _rate_limited(last: Answer) -> RateLimited:
 
 
 def _target(last: Answer, host: str) -> str:
-    """Only a foreign host is named: what is said here is kept in the clear."""
+    """Only a foreign host is named."""
     there = urlsplit(last.headers.get("location", "")).netloc.rpartition("@")[2].lower()
     if not there or there == host:
         return "another address of its own"

@@ -57,7 +57,7 @@ class Remote:
     @property
     def host(self) -> str:
         """With its port, as the token is bound to it."""
-        return urlsplit(self.url).netloc.rpartition("@")[2].lower()
+        return host_of(self.url)
 
 
 def get(house: House) -> Remote | None:
@@ -69,6 +69,18 @@ def get(house: House) -> Remote | None:
 def token(house: House) -> Secret | None:
     found = _opened(house)
     return None if found is None else found[1]
+
+
+def stored_for(house: House, url: str) -> Secret | None:
+    """The token, if it was given for the host of `url`: it is sent nowhere else."""
+    found = _opened(house)
+    same = found is not None and host_of(url) == found[0].host
+    return found[1] if found is not None and same else None
+
+
+def host_of(url: str) -> str:
+    """With its port; empty if `url` is no address of a remote."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower() if ADDRESS.match(url) else ""
 
 
 def require(house: House) -> tuple[Remote, Secret]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from longhouse import audit, loading, secrets
 from longhouse.errors import Conflict, LonghouseError, ManifestBroken
 from longhouse.house import By, House
-from longhouse.repo import bootstrap, commits, divergence, incoming, leaks, remote, removal, sync_state
+from longhouse.repo import bootstrap, commits, divergence, github_account, incoming, leaks, remote, removal, sync_state
 from longhouse.repo.checkouts import checkout
 from longhouse.repo.git import Git
 from longhouse.repo.refusals import Redirected, SyncFailed, Unreachable, Untrusted
+from longhouse.repo.remote import Remote
 from longhouse.repo.sync_state import ACCEPT, MERGE, OURS, THEIRS, Held, State, Trouble
 from longhouse.repo.transport import Line
 from longhouse.store import events, settings
@@ -67,7 +68,7 @@ class Synced:
 def verify(house: House, url: str, token: Secret, branch: str = "main") -> Verified:
     """Ask a remote without storing anything. Raises SyncFailed with what is wrong, Invalid."""
     git = bootstrap.opened(house.paths)
-    line = Line(git, remote.checked(url, token, branch), token, house.network)
+    line = Line(git, remote.checked(url, token, branch), token, house.network, house.feed.closing.is_set)
     refs = line.refs()
     head = git.head().commit
     can_push = False
@@ -113,13 +114,20 @@ def sync(house: House, by: By) -> Synced:
     try:
         with house.db.write() as db:
             settings.put(db, "sync_asked", False)
-        line = Line(bootstrap.opened(house.paths), where, token, house.network)
+        line = _line(house, where, token)
         return _said(house, by, *_synced(house, line, by))
     except LonghouseError as error:
-        _failed(house, error)
+        if not house.feed.closing.is_set():
+            _failed(house, error)
         raise
     finally:
         house.sync_lock.release()
+
+
+def _line(house: House, where: Remote, token: Secret) -> Line:
+    """With a token that is good now. Raises what renewing it says."""
+    good = github_account.token_for(house, where, token)
+    return Line(bootstrap.opened(house.paths), where, good, house.network, house.feed.closing.is_set)
 
 
 def _synced(house: House, line: Line, by: By) -> tuple[int, int, State]:
@@ -230,7 +238,7 @@ def resolve(
         if choice not in now.choices or now.incoming is None or (seen is not None and seen != now.incoming):
             possible = ", ".join(now.choices) or "nothing"
             raise Moved(f"{choice!r} is not to be chosen now, but: {possible}", hint="Look at the jobs repo again.")
-        line = Line(bootstrap.opened(house.paths), where, token, house.network)
+        line = _line(house, where, token)
         loading.settle(house)
         return _said(house, by, *_resolved(house, line, now, by, choice, files or {}, anyway=anyway))
     except SyncFailed as error:

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from longhouse.errors import Unavailable
 from longhouse.masking import Masker
 from longhouse.repo import ages, refusals
-from longhouse.repo.git import Git, GitTimedOut, require_branch, require_commit
+from longhouse.repo.git import Git, GitTimedOut, Stop, require_branch, require_commit
 from longhouse.repo.remote import Remote
 from longhouse.vault import Secret, write_private
 
@@ -58,6 +59,8 @@ class Line:
     token: Secret
     network: Mapping[str, str]
     """What `network()` made of the installer's environment."""
+    stop: Stop
+    """True when the server stops: nobody waits for a remote then."""
     _until: float = field(default_factory=lambda: time.monotonic() + TRY_SECONDS)
 
     def refs(self) -> Refs:
@@ -113,8 +116,10 @@ class Line:
                 "fetch.recurseSubmodules=false",
             )
             try:
-                result = self.git.contact(*args, env=env, settings=settings, seconds=seconds)
+                result = self.git.contact(*args, env=env, settings=settings, seconds=seconds, stop=self.stop)
             except GitTimedOut as error:
+                if self.stop():
+                    raise Unavailable("the server is stopping") from error
                 raise refusals.silent(seconds) from error
             answered = refusals.answers(trace.read_text("utf-8", "replace")) if trace.exists() else ()
         out = result.out.decode("utf-8", "replace")
