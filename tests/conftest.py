@@ -63,6 +63,9 @@ class Bare:
     def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
         return "", Interpreter.base()
 
+    def forget(self, tree: Path, file: str | None) -> None:
+        pass
+
     def prune(self, keep: Collection[str]) -> int:
         return 0
 

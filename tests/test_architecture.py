@@ -43,6 +43,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("boot",),
     (
         *("jobs", "queue", "history", "ledger", "pauses", "jumps", "held", "moments", "backfills", "loading"),
+        "consequences",
+        *("edits", "drafts"),
         *("stopping", "trials", "doctor"),
         *("accounts", "audit", "envs", "secrets"),
         *("intake", "repo", "alerts", "commis", "settings", "output", "retention"),

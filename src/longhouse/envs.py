@@ -1,8 +1,8 @@
 """The Python environments of jobs: what requirements.txt or a job file asks for, resolved once and built once.
 
-A resolution is kept by the text it came from, so a run never asks an index for versions; an environment is kept by its
-lock, so what two files lock alike they share. Only uv knows the settings of indexes, proxies and certificates, and only
-uv's children see them. Both are in the data directory, and an environment still works when that has moved.
+What is resolved is committed beside the requirements, so a run never asks an index for versions; an environment is kept
+by its lock, so what two files lock alike they share. Only uv knows the settings of indexes, proxies and certificates,
+and only uv's children see them. Both are in the data directory, and an environment still works when that has moved.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import uv
 
 from longhouse.launch.local import Child, LocalLauncher, Spec
 from longhouse.launch.python import PATH, Interpreter
-from longhouse.repo import ages
+from longhouse.repo import ages, lockfiles
 from longhouse.repo.requirements import REQUIREMENTS, EnvironmentFailed, Wanted, wanted
 
 __all__ = ["BASE", "EnvironmentFailed", "Environments"]
@@ -30,6 +30,8 @@ __all__ = ["BASE", "EnvironmentFailed", "Environments"]
 LOCK_SECONDS = 120.0
 BUILD_SECONDS = 900.0
 IDLE_SECONDS = 86400.0
+LOCK = "lock.txt"
+"""In each environment: what it was built from."""
 BASE = ""
 """Key of the environment that has nothing but the standard library."""
 
@@ -63,7 +65,9 @@ class Environments:
         asked = wanted(tree, file)
         if asked is None:
             return BASE, self.base
-        lock = self._locked(asked)
+        lock = lockfiles.body(tree, asked)
+        if lock is None:  # not committed yet, or of a commit from before locks were, or of another Python
+            lock = self._locked(asked)
         key = self._name(lock)
         place = self.folder / key
         with self._alone(key):
@@ -71,6 +75,12 @@ class Environments:
                 self._build(asked, lock, place)
             ages.touch(place)
         return key, Interpreter.of(place)
+
+    def forget(self, tree: Path, file: str | None) -> None:
+        """Somebody has deleted a lock: these requirements are resolved anew, to what is newest now."""
+        asked = wanted(tree, file)
+        if asked is not None:
+            self._kept(asked).unlink(missing_ok=True)
 
     def prune(self, keep: Collection[str], *, idle_seconds: float = IDLE_SECONDS) -> int:
         """Remove environments unused for a while, but for those of `keep`, and what a crash left; how many went."""
@@ -93,9 +103,12 @@ class Environments:
         python = f"{platform.python_implementation()} {platform.python_version()} {platform.machine()}"
         return hashlib.sha256(f"{python}\0{self.allow_source_builds}\0{text}".encode()).hexdigest()[:32]
 
+    def _kept(self, asked: Wanted) -> Path:
+        return self.folder / "locks" / f"{self._name(asked.text)}.txt"
+
     def _locked(self, asked: Wanted) -> str:
         """The lock of these requirements, resolved when they are first seen."""
-        path = self.folder / "locks" / f"{self._name(asked.text)}.txt"
+        path = self._kept(asked)
         with self._alone(path.name):
             if path.is_file():
                 return path.read_text("utf-8")
@@ -115,7 +128,7 @@ class Environments:
         try:
             made = new / "env"
             self._uv(asked, LOCK_SECONDS, "venv", "--relocatable", "--no-project", str(made))
-            listed = made / "lock.txt"
+            listed = made / LOCK
             listed.write_text(lock, encoding="utf-8")
             if lock.strip():
                 options = ("--no-deps", "--require-hashes", "--link-mode=copy", "--compile-bytecode")

@@ -11,7 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from longhouse import audit, jobs, ledger, pauses, secrets
+from longhouse import audit, consequences, jobs, ledger, pauses, secrets
+from longhouse.consequences import Described as Described
+from longhouse.consequences import NoEnvironment, Outside
+from longhouse.consequences import without_stale as without_stale
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.jobs import Manifest
@@ -31,12 +34,6 @@ from zerg._wire import JobDescription
 
 Busy = Callable[[str, int], None]
 """Told the file and line that a slow manifest has been at for some seconds."""
-Described = tuple[tuple[JobDescription, ...], dict[str, str]]
-"""What a manifest registers, and the key of each job's environment."""
-
-
-class NoEnvironment(ManifestBroken):
-    """The manifest may be fine, but its packages cannot be had now."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +52,19 @@ def settle(house: House, *, tree: bool = True) -> None:
     Does not raise for what is in the tree: that is recorded, and shown on every surface.
     """
     with house.repo_lock:
-        git = bootstrap.opened(house.paths)
+        git, made = bootstrap.opened(house.paths), Outside(None)
         try:
             changes.complete(git, commits.branch(git))
             state = commits.state(git)
             if state.blocked is None:
                 with suppress(ManifestBroken):  # a jobs.toml that cannot be read is committed too, and said by the load
                     _write_overrides(house, git)
-                    if tree:
-                        _drop_stale_overrides(house)
                 if tree:
-                    _commit(house, git, state.changed)
+                    made = _commit(house, git, state.changed)
             _note(house, "repo_blocked", state.blocked)
         except LonghouseError as error:
             _note(house, "repo_blocked", error.message)
-        load_head(house, git)
+        load_head(house, git, made)
 
 
 def boot(house: House) -> ManifestBroken | None:
@@ -80,11 +75,11 @@ def boot(house: House) -> ManifestBroken | None:
     with house.repo_lock:
         git = bootstrap.opened(house.paths)
         changes.complete(git, commits.branch(git))
-        state = commits.state(git)
+        state, made = commits.state(git), Outside(None)
         if state.blocked is None:
             with suppress(ManifestBroken):
                 _write_overrides(house, git)
-            _commit(house, git, state.changed)
+            made = _commit(house, git, state.changed)
         head = git.head()
         with house.db.read() as db:
             known = settings.get(db, "loaded_by") == house.version
@@ -93,7 +88,7 @@ def boot(house: House) -> ManifestBroken | None:
             return None
         if known and now.ok and now.loaded_commit == head.commit:
             return None
-        broken = load(house, git, head.commit)
+        broken = load(house, git, head.commit, made.read_of(head.commit))
     if broken is None:
         with house.db.write() as db:
             settings.put(db, "loaded_by", house.version)
@@ -116,43 +111,27 @@ def _write_overrides(house: House, git: Git) -> None:
     if changed != text:
         jobs_toml.write(house.paths.tree, changed)
         acts = [f"{'enable' if row['enabled'] else 'disable'} {row['job_id']}" for row in pending]
-        committed = commits.commit_all(git, f"Update jobs: {', '.join(acts)}", only=(jobs_toml.NAME,))
+        told = {row["job_id"]: bool(row["enabled"]) for row in pending}
+        lines = consequences.trailers_of_overrides(house, told)
+        message = f"Update jobs: {', '.join(acts)}"
+        committed = commits.commit_all(git, message, only=(jobs_toml.NAME,), trailers=lines)
         tell_commit(house, committed, By(pending[-1]["actor"], pending[-1]["surface"]))
     with house.db.write() as db:
         for row in pending:
             rows.drop_override(db, row["job_id"], row["at"])
 
 
-def _drop_stale_overrides(house: House) -> None:
-    """When somebody edits `enabled` in the manifest, the override of that job goes, in the same commit as the edit."""
-    tree = house.paths.tree
-    text = jobs_toml.text_of(tree)
-    overrides = jobs_toml.read(text)
-    if not overrides or commits.state(bootstrap.opened(house.paths)).clean:
-        return
-    try:
-        definitions, _ = describe(house, tree)
-    except ManifestBroken:
-        return  # the commit will say so
-    kept = without_stale(house, text, definitions)
-    if kept != text:
-        jobs_toml.write(tree, kept)
-
-
-def without_stale(house: House, text: str, definitions: Sequence[JobDescription]) -> str:
-    """jobs.toml as it must be once the manifest says `definitions`. Raises ManifestBroken."""
-    with house.db.read() as db:
-        before = {job.id: job.spec.enabled for job in rows.all_jobs(db)}
-    stale = jobs_toml.stale(before, {job.id: job.enabled for job in definitions}, jobs_toml.read(text))
-    return jobs_toml.changed(text, dict.fromkeys(stale)) if stale else text
-
-
-def _commit(house: House, git: Git, changed: Sequence[str]) -> None:
+def _commit(house: House, git: Git, changed: Sequence[str]) -> Outside:
     """Everything but the files that hold a secret: these are said on every surface, until it is out of them."""
     found = tuple(leaks.in_files(house.paths.tree, changed, secrets.masker(house).finds))
     _note(house, "repo_left_out", [asdict(leak) for leak in found] or None)
-    if changed:  # git writes its lock file even when there is nothing to add
-        tell_commit(house, commits.commit_all(git, but=[leak.path for leak in found]), SYSTEM)
+    if not changed:  # git writes its lock file even when there is nothing to add
+        return Outside(None)
+    made = consequences.commit(
+        house, git, changed, [leak.path for leak in found], lambda place: describe(house, place, _busy(house))
+    )
+    tell_commit(house, made.committed, SYSTEM)
+    return made
 
 
 def tell_commit(house: House, committed: Committed | None, by: By) -> None:
@@ -179,7 +158,7 @@ def _note(house: House, key: str, value: Any) -> None:
 # --- out of the repo ------------------------------------------------------------------------------------------------
 
 
-def load_head(house: House, git: Git) -> ManifestBroken | None:
+def load_head(house: House, git: Git, made: Outside = Outside(None)) -> ManifestBroken | None:
     """Load the newest commit of our branch, unless it was tried before; what was wrong with it."""
     head = git.head()
     if head.commit is None or head.branch != commits.branch(git):
@@ -187,25 +166,22 @@ def load_head(house: House, git: Git) -> ManifestBroken | None:
     with house.db.read() as db:
         if settings.get(db, "tried_commit") == head.commit:
             return None
-    return load(house, git, head.commit)
+    return load(house, git, head.commit, made.read_of(head.commit))
 
 
-def load(house: House, git: Git, commit: str, described: Described | None = None) -> ManifestBroken | None:
+def load(
+    house: House, git: Git, commit: str, described: Described | ManifestBroken | None = None
+) -> ManifestBroken | None:
     """Read the manifest of `commit`; on success it is what runs from now on, else what was wrong with it.
 
     `described` is what somebody read from these very files a moment ago.
     """
     tree = checkout(git, house.paths.checkouts, commit)
-
-    def busy(file: str, line: int) -> None:
-        error = (
-            f"The manifest is still being read: it is at {file}:{line}. It gets {reading.TIMEOUT_SECONDS:g} seconds."
-        )
-        _say(house, replace(jobs.manifest(house), ok=False, file=file, line=line, error=error))
-
     try:
         overrides = jobs_toml.read_tree(tree)
-        definitions, environments = described or describe(house, tree, busy)
+        if isinstance(described, ManifestBroken):
+            raise described
+        definitions, environments = described or describe(house, tree, _busy(house))
     except ManifestBroken as error:
         if house.feed.closing.is_set():
             return error  # it is we who ended the reading
@@ -215,7 +191,27 @@ def load(house: House, git: Git, commit: str, described: Described | None = None
         return error
     commits.set_loaded(git, commit)
     _apply(house, Loaded(commit, definitions, overrides, environments))
+    _lock(house, git, tree, definitions)
     return None
+
+
+def _lock(house: House, git: Git, tree: Path, definitions: Sequence[JobDescription]) -> None:
+    """A commit from outside may come without locks: they are the next one."""
+    if consequences.locks(house, tree, definitions) and commits.state(git).blocked is None:
+        consequences.write_locks(house, tree, definitions)
+        house.feed.settled()
+
+
+def _busy(house: House) -> Busy:
+    """Says on every surface that a manifest takes long."""
+
+    def busy(file: str, line: int) -> None:
+        error = (
+            f"The manifest is still being read: it is at {file}:{line}. It gets {reading.TIMEOUT_SECONDS:g} seconds."
+        )
+        _say(house, replace(jobs.manifest(house), ok=False, file=file, line=line, error=error))
+
+    return busy
 
 
 def describe(house: House, tree: Path, busy: Busy = lambda file, line: None) -> Described:

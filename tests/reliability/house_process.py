@@ -105,6 +105,9 @@ class Bare:
     def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
         return "", Interpreter.base()
 
+    def forget(self, tree: Path, file: str | None) -> None:
+        pass
+
     def prune(self, keep: Any) -> int:
         return 0
 

@@ -86,6 +86,9 @@ class Bare:
     def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
         raise AssertionError("no job code runs here")
 
+    def forget(self, tree: Path, file: str | None) -> None:
+        pass
+
 
 def open_house(folder: Path, epoch: int, owner: str, vfs: str | None = None) -> House:
     paths, feed = Paths(folder), Feed()

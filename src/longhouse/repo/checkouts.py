@@ -49,6 +49,12 @@ def checkout(git: Git, folder: Path, commit: str) -> Path:
     )
 
 
+def adopt(folder: Path, tree: str, commit: str) -> None:
+    """The checkout of a tree, made before it was committed, becomes that of its commit, if there is none yet."""
+    with suppress(OSError):
+        os.rename(folder / tree, folder / commit)
+
+
 @lru_cache(maxsize=128)
 def listing(git: Git, commit: str) -> Files:
     """What `commit` holds; a commit never changes, so it is read once. Submodules are left out, as in every clone."""

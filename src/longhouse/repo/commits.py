@@ -31,6 +31,8 @@ UNDER_WAY = {
     "BISECT_LOG": "a bisect is under way",
     "sequencer": "a cherry-pick or revert of several commits is under way",
 }
+Trailers = Sequence[tuple[str, str]]
+"""(name, value) of lines at the end of a message."""
 NAMED = 4
 """Files named in the subject of a commit; more are counted."""
 
@@ -81,6 +83,15 @@ def state(git: Git) -> TreeState:
     )
 
 
+@dataclass(frozen=True)
+class Staged:
+    """What the index holds and HEAD does not."""
+
+    changes: tuple[tuple[str, str], ...]
+    """(A|M|D|T, path)"""
+    left_out: tuple[str, ...] = ()
+
+
 def commit_all(
     git: Git,
     message: str | None = None,
@@ -88,12 +99,21 @@ def commit_all(
     author: str | None = None,
     only: Sequence[str] = (),
     but: Sequence[str] = (),
+    trailers: Trailers = (),
 ) -> Committed | None:
     """Commit everything in the tree; None if HEAD has it already. Raises CommitBlocked, ConfigRefused, GitFailed.
 
     `only` these paths, leaving the rest as it is, staged or not; or all `but` these, staged or not. `message` None:
     `Update jobs: ` and the files. `author` is `Name <address>`, for a change somebody made on a page.
     """
+    staged = stage(git, only=only, but=but)
+    if not staged.changes:
+        return None
+    return commit_staged(git, staged, message, author=author, only=only, trailers=trailers)
+
+
+def stage(git: Git, *, only: Sequence[str] = (), but: Sequence[str] = ()) -> Staged:
+    """Bring the tree into the index; `only` and `but` as in commit_all. Raises what that raises."""
     git.check_config()
     require_free(git)
     if only:
@@ -101,18 +121,41 @@ def commit_all(
         left_out: tuple[str, ...] = ()
     else:
         left_out = _add_all(git, but)
-    changes = [change for change in _staged(git) if not only or change[1] in only]
-    if not changes:
-        return None
-    subject = message or f"Update jobs: {summary(changes)}"
+    return Staged(tuple(change for change in _staged(git) if not only or change[1] in only), left_out)
+
+
+def commit_staged(
+    git: Git,
+    staged: Staged,
+    message: str | None = None,
+    *,
+    author: str | None = None,
+    only: Sequence[str] = (),
+    trailers: Trailers = (),
+) -> Committed:
+    """A commit of what was staged; `trailers` are the last lines of its message."""
+    subject = message or f"Update jobs: {summary(staged.changes)}"
     signed = [f"--author={author}"] if author else []
     paths = ["--only", "--", *only] if only else []
-    git.write(
-        "commit", "--quiet", "--no-verify", "--cleanup=whitespace", "-F", "-", *signed, *paths, data=subject.encode()
-    )
+    text = with_trailers(subject, trailers)
+    git.write("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "-F", "-", *signed, *paths, data=text)
     commit = git.head().commit
     assert commit is not None
-    return Committed(commit, subject.partition("\n")[0], tuple(path for _, path in changes), left_out)
+    return Committed(commit, subject.partition("\n")[0], tuple(path for _, path in staged.changes), staged.left_out)
+
+
+def with_trailers(message: str, trailers: Trailers) -> bytes:
+    lines = "".join(f"{name}: {value}\n" for name, value in trailers)
+    return (f"{message}\n\n{lines}" if lines else message).encode()
+
+
+def tree_of_index(git: Git) -> str:
+    """The id of the tree that a commit of the index would have."""
+    return git.write("write-tree").out.decode().strip()
+
+
+def tree_of(git: Git, commit: str) -> str:
+    return git.read("rev-parse", "--verify", f"{commit}^{{tree}}").out.decode().strip()
 
 
 def require_free(git: Git) -> None:
