@@ -62,6 +62,8 @@ class Feed:
         """The work tree or a pending override wants a look."""
         self.sync = Bell()
         """There may be something to push, or somebody wants a sync."""
+        self.github = Bell()
+        """Somebody signs in at GitHub with a code: it is to be asked until they have."""
         self.tree_settled = threading.Event()
         """The work tree changed and has come to rest."""
         self.draining = threading.Event()
@@ -89,7 +91,7 @@ class Feed:
 
     def resumed(self) -> None:
         """There is space on the disk again: all that waited for it goes on."""
-        for bell in (self.dispatch, self.plan, self.repo, self.sync):
+        for bell in (self.dispatch, self.plan, self.repo, self.sync, self.github):
             bell.ring()
 
     def publish(self, topic: str) -> None:
@@ -112,7 +114,7 @@ class Feed:
     def close(self) -> None:
         """End all streams and wake all loops, for good."""
         self.closing.set()
-        for bell in (self.dispatch, self.plan, self.repo, self.sync):
+        for bell in (self.dispatch, self.plan, self.repo, self.sync, self.github):
             bell.ring()
         for listener in self._listeners:
             listener.tell()

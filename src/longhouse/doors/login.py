@@ -24,6 +24,7 @@ OPEN: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
     (re.compile(r"/login"), frozenset({"GET", "HEAD", "POST"})),
     (re.compile(r"/(livez|readyz)"), frozenset({"GET", "HEAD"})),
     (re.compile(HOOKS), frozenset({"POST"})),
+    (re.compile(r"/connect/github/callback"), frozenset({"GET"})),
     (re.compile(r"/problems/[a-z0-9-]{1,80}"), frozenset({"GET", "HEAD"})),
     (re.compile(r"/static/[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"), frozenset({"GET", "HEAD"})),
 )

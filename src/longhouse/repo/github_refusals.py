@@ -8,16 +8,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from longhouse.clock import iso
-from longhouse.errors import Conflict, Invalid, LonghouseError, Unavailable
+from longhouse.errors import Invalid, LonghouseError
 
 RECONNECT = "Reconnect GitHub: Jobs repo → Connect GitHub."
 LONGEST_SAID = 200
 
 
-class GitHubFailed(Conflict):
+class GitHubFailed(LonghouseError):
     """GitHub answered with something that nobody expects."""
 
     code = "github.unexpected"
+    kind = "remote"
 
 
 class BadCredentials(GitHubFailed):
@@ -48,16 +49,15 @@ class RateLimited(GitHubFailed):
     """GitHub wants fewer requests; `retry_after_seconds` or `resets_at` says until when."""
 
     code = "github.rate_limited"
-    kind = "unavailable"
 
 
-class Down(Unavailable):
+class Down(GitHubFailed):
     """GitHub's servers have an error of their own."""
 
     code = "github.down"
 
 
-class Unreachable(Unavailable):
+class Unreachable(GitHubFailed):
     """There was no answer: network, name, proxy, certificate or time."""
 
     code = "github.unreachable"
@@ -73,6 +73,7 @@ class Reconnect(GitHubFailed):
     """The stored sign-in is used up and cannot be renewed."""
 
     code = "github.reconnect"
+    kind = "conflict"
 
 
 def unexpected(what: str) -> GitHubFailed:
