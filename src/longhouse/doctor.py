@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from longhouse import held, jobs
 from longhouse.clock import iso
 from longhouse.house import House
-from longhouse.repo import leaks, panel
+from longhouse.repo import leaks, panel, sync
 from longhouse.store import attempts as attempt_rows
 from longhouse.store import integrity, runs
 from longhouse.store.faults import DAMAGED_HINT
@@ -31,6 +31,7 @@ def report(house: House) -> list[Check]:
     return [
         _manifest(house),
         _repo(house),
+        *_sync(house),
         _database(house),
         _disk(house),
         _queue(house),
@@ -66,6 +67,22 @@ def _repo(house: House) -> Check:
     return Check(
         "repo", "ok" if state.ready else "error", f"branch {state.branch} at {(state.head or 'no commit')[:10]}"
     )
+
+
+def _sync(house: House) -> list[Check]:
+    """Nothing while there is no remote."""
+    state = sync.state(house)
+    if state.state == "none":
+        return []
+    if state.last_error is not None:
+        return [Check("sync", "error", state.last_error.sentence, state.last_error.hint)]
+    if state.held is not None:
+        return [Check("sync", "warning", state.held.sentence, state.held.hint)]
+    if state.state == "diverged":
+        apart = f"{state.ahead} commits are here alone, {state.behind} on the remote alone"
+        return [Check("sync", "warning", f"the histories have gone apart: {apart}", sync.CHOOSE)]
+    seen = "no sync yet" if state.last_sync_at is None else f"last sync at {iso(state.last_sync_at)}"
+    return [Check("sync", "ok", f"{seen}, {state.ahead} commits to push, {state.behind} to pull")]
 
 
 def _database(house: House) -> Check:

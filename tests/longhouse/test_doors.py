@@ -16,7 +16,7 @@ from longhouse.doors.hosts import host_name
 from longhouse.doors.login import is_open
 from longhouse.house import SYSTEM, By
 
-OPEN_PATHS = {"/livez", "/readyz", "/problems/{slug}"}
+OPEN_PATHS = {"/livez", "/readyz", "/problems/{slug}", "/api/hooks/repo"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 

@@ -20,6 +20,7 @@ from longhouse import held, jobs
 from longhouse.doors import TheHouse, needs
 from longhouse.errors import LonghouseError, StorageFull
 from longhouse.house import House
+from longhouse.repo import sync
 from longhouse.runs.state import ACTIVE
 from longhouse.store import attempts as attempt_rows
 from longhouse.store import jobs as job_rows
@@ -134,6 +135,9 @@ def _warnings(house: House) -> Iterator[str]:
         place = f"{manifest.file}:{manifest.line}" if manifest.line else manifest.file or "manifest.py"
         yield f"the manifest is broken at {place}: {manifest.error}"
     yield from held.sentences(house)
+    state = sync.state(house)
+    if state.last_error is not None:
+        yield f"sync with the remote fails: {state.last_error.sentence}"
     yield from house.notices
 
 
@@ -157,7 +161,7 @@ class Figures(Collector):
     lag_seconds: float
 
     def collect(self) -> Iterator[Metric]:
-        house, now = self.house, self.house.clock.now()
+        house, now, synced = self.house, self.house.clock.now(), sync.state(self.house)
         with house.db.read() as db:
             states, stuck = run_rows.counts(db), attempt_rows.stuck(db, house.owner, now)
             known = job_rows.all_jobs(db)
@@ -180,6 +184,14 @@ class Figures(Collector):
                 self.lag_seconds,
             ),
             ("manifest_ok", "1 if what is on disk is what runs.", int(jobs.manifest(house).ok)),
+            (
+                "sync_ok",
+                "1 if the last sync of the jobs repo worked, or there is no remote.",
+                int(not synced.last_error),
+            ),
+            ("sync_ahead", "Commits that the remote does not have.", synced.ahead),
+            ("sync_behind", "Commits of the remote that are not here.", synced.behind),
+            ("sync_last_seconds", "Epoch seconds of the last sync, 0 for none.", (synced.last_sync_at or 0) / 1000),
             ("up_seconds", "Since this process took over.", (now - house.up_since) / 1000),
         ):
             yield GaugeMetricFamily(f"longhouse_{name}", text, value=value)

@@ -68,8 +68,8 @@ class Instance:
     def get(self, path: str, **query: Value) -> Any:
         return self._json("GET", path, query)
 
-    def post(self, path: str, body: Any = None, **query: Value) -> Any:
-        return self._json("POST", path, query, {} if body is None else body)
+    def post(self, path: str, body: Any = None, *, seconds: float = SECONDS, **query: Value) -> Any:
+        return self._json("POST", path, query, {} if body is None else body, seconds)
 
     def put(self, path: str, body: Any) -> Any:
         return self._json("PUT", path, {}, body)
@@ -118,8 +118,8 @@ class Instance:
                 else:
                     event.take(text)
 
-    def _json(self, method: str, path: str, query: Query, body: Any = None) -> Any:
-        response = self._open(method, path, query, body=body)
+    def _json(self, method: str, path: str, query: Query, body: Any = None, seconds: float = SECONDS) -> Any:
+        response = self._open(method, path, query, body=body, seconds=seconds)
         with response:
             raw = self._guarded(response.read)
         return json.loads(raw) if raw else None

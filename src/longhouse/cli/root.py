@@ -17,12 +17,12 @@ from longhouse.cli.instance import Refused
 from longhouse.cli.jobs import jobs
 from longhouse.cli.local import completion, configuration, doctor, serve
 from longhouse.cli.pauses import pause, resume
-from longhouse.cli.repo import repo
 from longhouse.cli.runs import run as run_job
 from longhouse.cli.runs import runs
 from longhouse.cli.secrets import secrets
 from longhouse.cli.simulate import simulation
 from longhouse.cli.stopping import stop
+from longhouse.cli.sync import repo
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.version import VERSION
 

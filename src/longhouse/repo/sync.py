@@ -24,6 +24,7 @@ from longhouse.vault import Secret
 
 WAIT_SECONDS = 70.0
 """For another sync that is under way."""
+CHOOSE = "Choose on the Jobs repo page, or: longhouse-jobs repo resolve merge, ours or theirs."
 PROBE = "longhouse/can-push"
 """A branch that is asked about, and never made."""
 

@@ -16,7 +16,7 @@ from longhouse import held, jobs, pauses, stopping
 from longhouse.clock import iso
 from longhouse.errors import LonghouseError
 from longhouse.house import House
-from longhouse.repo import panel
+from longhouse.repo import panel, sync
 from longhouse.store import events
 from longhouse.triggers.words import in_words, seconds_said
 from longhouse.web import strip, times, words
@@ -154,6 +154,7 @@ def standing(house: House) -> dict[str, Any]:
         "manifest": jobs.manifest(house),
         "notices": _notices(house),
         "left_out": panel.left_out(house),
+        "synced": sync.state(house),
         "stopping": asked,
         "pause": pauses.of_instance(house),
         "held": held.overview(house),
