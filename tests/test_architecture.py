@@ -43,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("boot",),
     (
         *("jobs", "queue", "history", "ledger", "pauses", "jumps", "held", "moments", "backfills", "loading"),
-        "consequences",
+        *("consequences", "restoring"),
         *("edits", "drafts"),
         *("stopping", "trials", "doctor"),
         *("accounts", "audit", "envs", "secrets"),

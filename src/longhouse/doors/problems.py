@@ -46,6 +46,9 @@ KINDS: dict[str, Kind] = {
         421, "Not for this name", "Use the instance's own address, or add the name to `allowed_hosts`."
     ),
     "invalid": Kind(422, "Some values do not fit", "`errors` names each value by its JSON pointer."),
+    "condition_missing": Kind(
+        428, "For which version?", "Fetch it and send its ETag as `If-Match`: nobody's edit is written over unseen."
+    ),
     "too_many": Kind(429, "Too many requests", "Wait as long as `Retry-After` says."),
     "internal": Kind(500, "Our mistake", "The server's log has the details under the request's id."),
     "cannot_start": Kind(500, "Our mistake", "The server's log has the details under the request's id."),
@@ -108,6 +111,13 @@ class Stale(LonghouseError):
 
     code = "stale"
     kind = "stale"
+
+
+class ConditionMissing(LonghouseError):
+    """A file that exists is written or removed only with `If-Match`."""
+
+    code = "condition_missing"
+    kind = "condition_missing"
 
 
 class Unexpected(LonghouseError):
