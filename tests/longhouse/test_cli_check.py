@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from longhouse import secrets
 from longhouse.cli.root import run
+from longhouse.house import By, House
+from longhouse.store.database import Database
+from longhouse.vault import Secret
 
 HEAD = "from zerg.jobs import JobConfig, job_registry\n\n\ndef work():\n    pass\n\n\n"
 
@@ -94,3 +98,74 @@ def test_a_text_that_never_fires_or_is_huge_is_refused_when_it_is_saved(
         f" {slowest * 1000:.0f} ms at most",
         control="29 February is accepted",
     )
+
+
+# --- the secrets of the instance's own repo ---------------------------------------------------------------------------
+
+NEEDY = """job_registry.register(JobConfig(id='mail', func=work, secrets=('SMTP_PASSWORD', 'IMAP_PASSWORD')))
+job_registry.register(JobConfig(id='news', func=work, secrets=({'key': 'TOKEN', 'required': False},)))
+"""
+ME = By("me", "cli")
+
+
+@pytest.fixture
+def own(house: House, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Checks the house's own repo, from outside of it."""
+    house.paths.tree.mkdir()
+    (house.paths.tree / "manifest.py").write_text(HEAD + NEEDY, encoding="utf-8")
+
+    def checked(*words: str) -> tuple[int, str, str]:
+        code = run(["check", *words, "--data-dir", str(house.paths.data)])
+        said = capfd.readouterr()
+        return code, said.out, said.err
+
+    return checked
+
+
+def test_secrets_that_are_not_stored_are_warnings(house: House, own: Callable[..., tuple[int, str, str]]):
+    code, out, _ = own()
+    assert code == 0
+    assert out == (
+        "manifest.py:8: warning: job 'mail' needs the secrets SMTP_PASSWORD, IMAP_PASSWORD, and no value is stored:"
+        " it cannot be enabled, and its runs fail (longhouse-jobs secrets set SMTP_PASSWORD)\n"
+    )
+    secrets.put(house, "SMTP_PASSWORD", Secret("correct-horse-42"), ME)
+    assert "needs the secret IMAP_PASSWORD, and" in own()[1]
+    secrets.put(house, "IMAP_PASSWORD", Secret("correct-horse-43"), ME)
+    assert own(str(house.paths.tree)) == (0, "", "2 jobs: nothing is wrong\n")
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A data directory that no server has open."""
+    data = tmp_path / "stopped"
+    (data / "jobs").mkdir(parents=True)
+    (data / "jobs" / "manifest.py").write_text(HEAD + NEEDY, encoding="utf-8")
+    database = Database(data / "longhouse.db")
+    database.migrate(data / "backups")
+    database.close()
+    return data
+
+
+def test_a_stopped_instance_is_looked_at_and_left_as_it_is(stopped: Path, capfd: pytest.CaptureFixture[str]):
+    before = {each: each.stat().st_mtime_ns for each in stopped.iterdir()}
+    assert not any(each.name.endswith(("-wal", "-shm")) for each in before)
+    assert run(["check", "--data-dir", str(stopped)]) == 0
+    assert "needs the secrets SMTP_PASSWORD, IMAP_PASSWORD, and" in capfd.readouterr().out
+    assert {each: each.stat().st_mtime_ns for each in stopped.iterdir()} == before
+
+
+def test_a_repo_elsewhere_is_not_asked_about_the_secrets_of_this_instance(
+    house: House, own: Callable[..., tuple[int, str, str]], tmp_path: Path
+):
+    (tmp_path / "manifest.py").write_text(HEAD + NEEDY, encoding="utf-8")
+    assert own(str(tmp_path))[1] == ""
+    assert "SMTP_PASSWORD" in own()[1]
+
+
+def test_a_database_that_cannot_be_read_says_nothing_about_the_repo(stopped: Path, capfd: pytest.CaptureFixture[str]):
+    (stopped / "longhouse.db").write_bytes(b"no database at all, " * 200)
+    assert run(["check", "--data-dir", str(stopped)]) == 0
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "whether the jobs have their secrets is not checked: longhouse.db cannot be read" in said.err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from longhouse.cli.call import Call, command
 from longhouse.cli.terminal import line
 from longhouse.clock import SystemClock
 from longhouse.errors import LonghouseError, ManifestBroken, UsageError
+from longhouse.paths import Paths
 from longhouse.triggers import trigger_of
 from longhouse.triggers.turns import turns
 from zerg._wire import JobDescription
@@ -48,7 +49,7 @@ def check(call: Call, folder: str | None) -> int:
     tree = (Path(folder) if folder else call.directory / "jobs").absolute()
     if not (tree / "manifest.py").is_file():
         raise UsageError(f"there is no manifest.py in {tree}", hint="Name the directory that holds it.")
-    from longhouse.repo.outside import jobs_of
+    from longhouse.repo.outside import jobs_of, lacking
 
     settings = call.settings()
     try:
@@ -64,12 +65,29 @@ def check(call: Call, folder: str | None) -> int:
         jobs, found = (), [Finding("requirements.txt", None, "error", error.message, error.hint)]
     else:
         found = list(findings(jobs, settings.timezone, SystemClock().now()))
+        paths = Paths(call.directory)
+        if tree.resolve() == paths.tree.resolve() and paths.database.is_file():
+            try:
+                found += without_secrets(jobs, lacking(paths.database, jobs))
+            except LonghouseError as error:  # somebody else's, or damaged: that says nothing about the repo
+                call.warn(f"whether the jobs have their secrets is not checked: {error.message}")
     errors = sum(each.level == "error" for each in found)
     document = {"ok": not errors, "jobs": len(jobs), "findings": [asdict(each) for each in found]}
     summary = "nothing is wrong" if not found else f"{errors} errors, {len(found) - errors} warnings"
     call.show(document, *(line(str(each)) for each in found))
     call.note(f"{len(jobs)} jobs: {summary}")
     return 7 if errors else 0
+
+
+def without_secrets(jobs: Iterable[JobDescription], lacking: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    """What this instance has no value for; in another one it may be stored."""
+    for job in jobs:
+        if names := lacking.get(job.id):
+            sentence = (
+                f"job {job.id!r} needs the secret{'' if len(names) == 1 else 's'} {', '.join(names)},"
+                " and no value is stored: it cannot be enabled, and its runs fail"
+            )
+            yield Finding(job.file, job.line, "warning", sentence, f"longhouse-jobs secrets set {names[0]}")
 
 
 def findings(jobs: Iterable[JobDescription], zone: str, now: int) -> Iterator[Finding]:

@@ -1,17 +1,19 @@
-"""The manifest of a directory that belongs to no instance: read as an instance would, and nothing is left behind."""
+"""A jobs repo looked at from outside of an instance: read as one would, and nothing is left behind."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from longhouse import secrets
 from longhouse.envs import Environments
 from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter
 from longhouse.launch.sdk import sdk
 from longhouse.paths import Paths
 from longhouse.repo import manifest
+from longhouse.store.look import look
 from longhouse.triggers import BadCron, trigger_of
 from zerg._wire import JobDescription
 
@@ -42,3 +44,11 @@ def jobs_of(
             return manifest.load(reader, tree, interpreter(None), script_interpreter=interpreter, check=check)
         finally:
             launcher.close()
+
+
+def lacking(database: Path, jobs: Iterable[JobDescription]) -> dict[str, list[str]]:
+    """By the jobs' ids, the secrets they need and have not, as far as the database of an instance knows; it may be
+    running. Raises Unavailable."""
+    with look(database) as db:
+        found = {job.id: secrets.missing(db, job) for job in jobs}
+    return {job_id: names for job_id, names in found.items() if names}
