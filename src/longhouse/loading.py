@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from longhouse import audit, consequences, jobs, ledger, pauses, secrets
-from longhouse.consequences import Described as Described
-from longhouse.consequences import NoEnvironment, Outside
-from longhouse.consequences import without_stale as without_stale
+from longhouse.consequences import Described, NoEnvironment, Outside
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.jobs import Manifest
@@ -60,7 +58,7 @@ def settle(house: House, *, tree: bool = True) -> None:
                 with suppress(ManifestBroken):  # a jobs.toml that cannot be read is committed too, and said by the load
                     _write_overrides(house, git)
                 if tree:
-                    made = _commit(house, git, state.changed)
+                    made = commit_outside(house, git, state.changed)
             _note(house, "repo_blocked", state.blocked)
         except LonghouseError as error:
             _note(house, "repo_blocked", error.message)
@@ -79,7 +77,7 @@ def boot(house: House) -> ManifestBroken | None:
         if state.blocked is None:
             with suppress(ManifestBroken):
                 _write_overrides(house, git)
-            made = _commit(house, git, state.changed)
+            made = commit_outside(house, git, state.changed)
         head = git.head()
         with house.db.read() as db:
             known = settings.get(db, "loaded_by") == house.version
@@ -121,7 +119,7 @@ def _write_overrides(house: House, git: Git) -> None:
             rows.drop_override(db, row["job_id"], row["at"])
 
 
-def _commit(house: House, git: Git, changed: Sequence[str]) -> Outside:
+def commit_outside(house: House, git: Git, changed: Sequence[str]) -> Outside:
     """Everything but the files that hold a secret: these are said on every surface, until it is out of them."""
     found = tuple(leaks.in_files(house.paths.tree, changed, secrets.masker(house).finds))
     _note(house, "repo_left_out", [asdict(leak) for leak in found] or None)

@@ -18,6 +18,7 @@ from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.repo import panel
 from longhouse.repo.git import GitFailed
 from longhouse.repo.history import Commit
+from longhouse.simulation import impact
 
 router = APIRouter(tags=["repo"])
 
@@ -52,6 +53,7 @@ class CommitShown(BaseModel):
     at: str
     subject: str
     body: str
+    impact: list[str] = Field(description="What it does to the schedules, in sentences; from the lines of its message.")
 
 
 class CommitPage(BaseModel):
@@ -99,10 +101,11 @@ def list_commits(
     house: TheHouse,
     limit: Limit = 50,
     cursor: Annotated[str | None, Query(pattern=SHA, description="`next` of the page before.")] = None,
+    path: Annotated[str | None, Query(max_length=1000, description="Only what changed this file or folder.")] = None,
 ) -> CommitPage:
     """The history of the jobs repo, newest first."""
     try:
-        found, following = panel.log(house, limit, cursor)
+        found, following = panel.log(house, limit, cursor, path)
     except GitFailed:
         if cursor is not None:
             panel.commit(house, cursor)  # raises NotFound for a commit that is none of ours
@@ -119,7 +122,7 @@ def get_commit(
     found = panel.commit(house, sha)
     return CommitDetail(
         **_values(found.commit),
-        changes=[FileChanged(kind=change.kind, path=_text(change.path)) for change in found.changes],
+        changes=[FileChanged(kind=change.kind, path=readable(change.path)) for change in found.changes],
         diff=found.diff,
         cut=found.cut,
     )
@@ -128,13 +131,13 @@ def get_commit(
 def repo_shown(status: panel.Status) -> RepoShown:
     return RepoShown(
         ready=status.ready,
-        path=_text(status.path),
+        path=readable(status.path),
         branch=status.branch,
         head=status.head,
         loaded_commit=status.loaded_commit,
         dirty=status.dirty,
         blocked=status.blocked,
-        left_out=[LeakShown(path=_text(leak.path), line=leak.line, what=leak.what) for leak in status.left_out],
+        left_out=[LeakShown(path=readable(leak.path), line=leak.line, what=leak.what) for leak in status.left_out],
         remote=status.remote,
         last_sync_at=when(status.last_sync_at),
         last_sync_error=status.last_sync_error,
@@ -142,7 +145,7 @@ def repo_shown(status: panel.Status) -> RepoShown:
     )
 
 
-def _text(path: str) -> str:
+def readable(path: str) -> str:
     """File names are bytes; those that are no text are shown as far as they are."""
     return path.encode("utf-8", "replace").decode()
 
@@ -155,4 +158,5 @@ def _values(commit: Commit) -> dict[str, Any]:
         "at": iso(commit.at),
         "subject": commit.subject,
         "body": commit.body,
+        "impact": list(impact.words(impact.of_message(commit.body))),
     }

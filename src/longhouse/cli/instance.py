@@ -65,7 +65,7 @@ class Instance:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Unreachable(f"{path} cannot be read: {error}", hint=start) from error
 
-    def get(self, path: str, **query: Value) -> Any:
+    def get(self, path: str, /, **query: Value) -> Any:
         return self._json("GET", path, query)
 
     def post(self, path: str, body: Any = None, *, seconds: float = SECONDS, **query: Value) -> Any:
@@ -77,7 +77,7 @@ class Instance:
     def delete(self, path: str) -> Any:
         return self._json("DELETE", path, {})
 
-    def pages(self, path: str, most: int | None, **query: Value) -> tuple[list[Any], str | None]:
+    def pages(self, path: str, most: int | None, /, **query: Value) -> tuple[list[Any], str | None]:
         """The items of a list, `most` of them or all, and the cursor of what comes after."""
         items: list[Any] = []
         cursor: str | None = None

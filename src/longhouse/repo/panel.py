@@ -93,9 +93,11 @@ def knows_commits(house: House) -> bool:
         return settings.get(db, "tried_commit") is not None
 
 
-def log(house: House, limit: int, before: str | None = None) -> tuple[tuple[history.Commit, ...], str | None]:
-    """At most `limit` commits, newest first, from `before` on, and where the next page starts."""
-    return history.history(bootstrap.opened(house.paths), limit, before)
+def log(
+    house: House, limit: int, before: str | None = None, path: str | None = None
+) -> tuple[tuple[history.Commit, ...], str | None]:
+    """At most `limit` commits, newest first, from `before` on, and where the next page starts; all, or of one file."""
+    return history.history(bootstrap.opened(house.paths), limit, before, path)
 
 
 def commit(house: House, sha: str) -> history.Shown:

@@ -304,6 +304,17 @@ def request_cancel(db: Connection, run_id: int, now: int) -> bool:
     )
 
 
+def green_before(db: Connection, job_id: str, run_id: int) -> Row | None:
+    """The newest run of the job before this one that succeeded and whose code is known."""
+    found = many(
+        db,
+        "SELECT id, commit_sha FROM runs WHERE job_id = :job AND id < :id AND state = 'succeeded'"
+        " AND commit_sha IS NOT NULL ORDER BY id DESC LIMIT 1",
+        {"job": job_id, "id": run_id},
+    )
+    return found[0] if found else None
+
+
 def to_cancel(db: Connection) -> list[int]:
     """Running runs that were asked to stop."""
     rows = many(db, "SELECT id FROM runs WHERE state = 'running' AND cancel_requested_at IS NOT NULL")

@@ -90,3 +90,29 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
     if len(code) == 3:
         return bytes([int(code, 8) & 0xFF])
     return {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"v": b"\v", b"f": b"\f"}.get(code, code)
+
+
+EMPTY = Line("gap", None, None, "")
+
+
+def sides(file: File) -> tuple[list[Line], list[Line]]:
+    """The old and the new lines, as many on each side, so that what belongs together stands beside each other."""
+    old: list[Line] = []
+    new: list[Line] = []
+    for line in file.lines:
+        if line.kind == "del":
+            old.append(line)
+        elif line.kind == "add":
+            new.append(line)
+        else:
+            _level(old, new)
+            old.append(line)
+            new.append(line)
+    _level(old, new)
+    return old, new
+
+
+def _level(old: list[Line], new: list[Line]) -> None:
+    more = len(old) - len(new)
+    new += [EMPTY] * more
+    old += [EMPTY] * -more
