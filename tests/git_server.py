@@ -226,6 +226,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(429, b"slow down", {"Retry-After": str(RETRY_AFTER)})
         elif fault == "500":
             self._answer(500, b"sorry")
+        elif fault == "read only" and "git-receive-pack" in self.path:
+            self._answer(403, b"this token may only read")
         else:
             self._git(body, fault)
 

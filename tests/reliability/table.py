@@ -54,6 +54,9 @@ PROMISES = {
     "P28": "After a failed fsync nothing is acknowledged",
     "P29": "A locked database loses nothing",
     "P30": "A damaged database is said, never made anew",
+    "P32": "A stale lock of git heals, a held one is respected",
+    "P37": "Sync fails loudly, holds up no job, and never pushes with force",
+    "P38": "Histories that have gone apart lose nothing",
 }
 
 

@@ -105,17 +105,38 @@ def advance(git: Git, old: str, new: str) -> None:
     The files first: cut short in between, what came in is a change in the tree, and is committed as one.
     Raises InTheWay.
     """
+    if found := _in_the_way(git, require_commit(old), require_commit(new)):
+        raise _kept(found)
     git.write("update-index", "-q", "--refresh", codes=(0, 1))
     try:
         git.write("read-tree", "-m", "-u", require_commit(old), require_commit(new))
     except GitFailed as error:
         if "overwritten" in error.message or "not uptodate" in error.message:
-            raise InTheWay(
-                f"nothing was taken: {error.message.partition(': ')[2]}",
-                hint="That file is in no commit. Move it away, or let it be committed.",
-            ) from error
+            raise _kept(error.message.partition(": ")[2]) from error
         raise
     git.write("update-ref", "-m", "sync", "HEAD", new, old)
+
+
+def _in_the_way(git: Git, old: str, new: str) -> str | None:
+    """A file that git ignores, and would overwrite for that reason; None if there is none."""
+    out = git.read("diff-tree", "-r", "-z", "--name-only", "--diff-filter=A", "--no-renames", old, new).out
+    for path in (os.fsdecode(item) for item in out.split(b"\0") if item):
+        places = [git.work_tree / path, *(git.work_tree / path).parents]
+        above = places[1 : places.index(git.work_tree)]
+        if (
+            places[0].is_symlink()
+            or places[0].exists()
+            or any(place.is_symlink() or place.is_file() for place in above)
+        ):
+            return path
+    return None
+
+
+def _kept(what: str) -> InTheWay:
+    return InTheWay(
+        f"nothing was taken: {what} would be overwritten, and it is in no commit",
+        hint="Move it away, or let it be committed.",
+    )
 
 
 def _commit(git: Git, tree: str, ours: str, theirs: str, subject: str) -> str:

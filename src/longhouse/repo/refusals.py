@@ -218,7 +218,19 @@ def _of_connection(said: str) -> SyncFailed | None:
     if any(word in low for word in ("operation too slow", "timed out", "timeout was reached")):
         return RemoteSilent("the remote does not answer", hint="It is tried again by itself.")
     broken = ("early eof", "hung up unexpectedly", "disconnect", "rpc failed", "recv failure", "index-pack failed")
-    if any(word in low for word in (*broken, "empty reply", "partial file", "bytes remaining to read", "corrupt")):
+    if any(
+        word in low
+        for word in (
+            *broken,
+            "empty reply",
+            "partial file",
+            "gnutls recv error",
+            "unexpected eof",
+            "reset by peer",
+            "bytes remaining to read",
+            "corrupt",
+        )
+    ):
         return CutOff(
             "the connection to the remote ended in the middle; nothing of what had come was taken",
             hint="It is tried again by itself.",

@@ -177,7 +177,7 @@ def checked(
             hint="For example https://github.com/ada/jobs.git; the token has a field of its own.",
         )
     if not BRANCH.match(branch):
-        raise _invalid("branch", f"{branch[:80]!r} is not a usable name of a branch")
+        raise _invalid("branch", "this is not a usable name of a branch")
     if not TOKEN.match(token.reveal()):
         raise _invalid("token", f"a token has {SHORTEST} characters at least, and no spaces or line breaks")
     if pull_minutes is not None and not 1 <= pull_minutes <= LONGEST_PULL:
