@@ -200,10 +200,10 @@ class GitHub:
         """Refusals of a sign-in come with status 200 or 400 and the member `error`."""
         with self._client() as client:
             answer = self._send(client, "POST", self.outward.github_url + path, data=fields)
-        if isinstance(answer.body, dict) and ("error" in answer.body or answer.status == 200):
-            return answer.body
         if answer.status == 404:
             raise refusals.sign_in({"error": "incorrect_client_credentials"})
+        if isinstance(answer.body, dict) and ("error" in answer.body or answer.status == 200):
+            return answer.body
         raise refusals.refused(answer.status, answer.headers, answer.body, "the sign-in", self.outward.github_host)
 
     # --- one request ----------------------------------------------------------------------------------------------

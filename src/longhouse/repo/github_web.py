@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from longhouse import secrets, vault
 from longhouse.errors import Forbidden, Invalid
 from longhouse.house import By, House
-from longhouse.repo import github_account
+from longhouse.repo import github_account, github_device
 from longhouse.repo import github_refusals as refusals
 from longhouse.repo.github import SCOPE, GitHub
 from longhouse.vault import Secret
@@ -31,14 +31,14 @@ class StateRefused(Forbidden):
 
 
 def possible(house: House) -> bool:
-    return bool(house.outward.client_id and house.outward.client_secret is not None)
+    return house.outward.client_secret is not None and bool(github_device.client_id(house))
 
 
 def begin(house: House, session: str, base_url: str, by: By) -> str:
     """The address at GitHub; `session` is the one that may come back. Raises Invalid."""
     if not possible(house):
         raise Invalid(
-            "this needs `github_client_id` and `github_client_secret` in the settings",
+            "this needs a client id, and `github_client_secret` in the settings",
             hint="Sign in with a code or a token instead: neither needs a secret.",
         )
     state, verifier = random.token_urlsafe(32), random.token_urlsafe(48)
@@ -53,7 +53,7 @@ def begin(house: House, session: str, base_url: str, by: By) -> str:
         secrets.store(house, db, REALM, ROW, f"{json.dumps(kept)}\n{verifier}", by)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     query = {
-        "client_id": house.outward.client_id,
+        "client_id": github_device.client_id(house),
         "redirect_uri": redirect_uri,
         "scope": SCOPE,
         "state": state,
@@ -71,7 +71,7 @@ def finish(house: House, session: str | None, state: str, code: str, error: str,
     redirect_uri, verifier = _used(house, session, state)
     if error or not code:
         raise refusals.sign_in({"error": error or "bad_verification_code"})
-    client_id = house.outward.client_id
+    client_id = github_device.client_id(house)
     grant = GitHub(house.outward).code_grant(client_id, code, verifier, redirect_uri)
     with house.db.write() as db:
         github_account.keep(house, db, grant, flow="web", client_id=client_id, by=by)
