@@ -150,8 +150,18 @@ def get_remote(house: TheHouse) -> RemoteShown:
 def connect(body: RemoteWanted, house: TheHouse, caller: TheCaller) -> RemoteShown:
     """Connect, or change the connection. The first sync follows by itself."""
     token = _token(house, body.url, body.token)
-    pull = body.pull_minutes
-    remote.save(house, body.url, token, caller.by, branch=body.branch, auto_push=body.auto_push, pull_minutes=pull)
+    before = remote.get(house)
+    kind = before.kind if before is not None and body.token is None else "token"  # a renewed token stays one
+    remote.save(
+        house,
+        body.url,
+        token,
+        caller.by,
+        branch=body.branch,
+        auto_push=body.auto_push,
+        pull_minutes=body.pull_minutes,
+        kind=kind,
+    )
     return _remote(house)
 
 

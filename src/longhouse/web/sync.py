@@ -10,6 +10,7 @@ from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import Conflict, Invalid, LonghouseError
 from longhouse.house import House
 from longhouse.repo import divergence, remote, sync
+from longhouse.repo.github_refusals import GitHubFailed
 from longhouse.repo.refusals import SyncFailed
 from longhouse.repo.sync_state import CHOICES
 from longhouse.web.form_data import TheForm
@@ -28,7 +29,7 @@ def sync_now(house: TheHouse, caller: TheCaller) -> Response:
     """What the remote refuses is in the state, which the page shows."""
     try:
         sync.sync(house, caller.by)
-    except SyncFailed:
+    except (SyncFailed, GitHubFailed):
         pass
     return RedirectResponse("/repo", 303)
 
