@@ -15,13 +15,11 @@ import tomllib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from longhouse import config
 from longhouse.cli import root
-from longhouse.cli.instance import Instance
 from longhouse.version import VERSION
 from tests.longhouse.test_cli import Ended, Served, spawn, tree
 
@@ -168,42 +166,6 @@ def test_a_second_server_on_one_data_directory_is_refused(tmp_path: Path) -> Non
     assert "another server" in second.err
     assert served.stop() == 0
     assert not (served.data / "instance.json").exists()
-
-
-def test_no_setting_there_is_keeps_a_job_from_firing(tmp_path: Path) -> None:
-    """JOB_QUEUE_ENABLED and its like do nothing, and every setting that exists leaves the scheduler on."""
-    jobs = "def run():\n    print('fired')\n"
-    manifest = (
-        "from zerg.jobs import JobConfig, job_registry\nfrom jobs.all import run\n"
-        "job_registry.register(JobConfig(id='second', cron='* * * * * *', func=run))\n"
-    )
-    (tmp_path / "ca.pem").touch()
-    values = {
-        "host": "127.0.0.1",
-        "slots": "1",
-        "timezone": "Asia/Kathmandu",
-        "allowed_hosts": "jobs.example",
-        "trusted_proxies": "10.0.0.0/8",
-        "stop_grace_seconds": "0",
-        "index_url": "https://packages.example/simple",
-        "extra_index_urls": "https://packages.example/more",
-        "find_links": "wheels",
-        "proxy": "http://127.0.0.1:9",
-        "ca_file": str(tmp_path / "ca.pem"),
-        "allow_source_builds": "false",
-        "log_format": "json",
-    }
-    assert set(values) == set(config.NAMES) - {"port"}
-    switches = ("JOB_QUEUE_ENABLED", "SCHEDULER_ENABLED", "TESTING", "DISABLE_SCHEDULER", "JOBS_ENABLED")
-    environ = {f"LONGHOUSE_JOBS_{name.upper()}": value for name, value in values.items()}
-    served = Served(tree(tmp_path / "data", manifest, jobs), env=environ | dict.fromkeys(switches, "0")).start()
-    runs: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 15
-    while not any(run["state"] == "succeeded" and run["trigger"] == "schedule" for run in runs):
-        assert time.monotonic() < deadline, runs
-        time.sleep(0.1)
-        runs = Instance.of(served.data, shown_flag=False).get("/api/runs")["items"]
-    assert served.stop() == 0
 
 
 # --- a broken manifest -----------------------------------------------------------------------------------------------

@@ -144,11 +144,11 @@ def figure(seen: Counter[str], count: int) -> str:
 
 
 def test_random_texts(proves: Callable[..., None]):
-    seen = compare(5_000, a_seed())
-    assert min(seen.values()) > 0 and seen["texts"] > 3_000
+    seen = compare(1_500, a_seed())
+    assert min(seen.values()) > 0 and seen["texts"] > 900
     wrong = words_as_apscheduler_reads_them()
     proves(
-        "P13", figure=figure(seen, 5_000), control=f"days of the week counted from Monday: {wrong} of 7 texts differ"
+        "P13", figure=figure(seen, 1_500), control=f"days of the week counted from Monday: {wrong} of 7 texts differ"
     )
 
 

@@ -80,7 +80,9 @@ def test_whichever_write_finds_no_space_nothing_is_corrupted(
 ) -> None:
     chosen, refused, met = a_seed(), 0, 0
     chance, (first, last) = random.Random(chosen), calls_in_all
-    for number in range(LIVES):
+    number = 0
+    while met < LIVES * FAULTS:  # a life that ends before its last fault meets fewer
+        number += 1
         folder = tmp_path / f"data{number}"
         at, step = chance.randint(first, last - FAULTS), chance.choice((1, 1, 2, 3))
         when = f"{at}..{at + (FAULTS - 1) * step}+{step}"
@@ -93,13 +95,12 @@ def test_whichever_write_finds_no_space_nothing_is_corrupted(
         assert "Traceback" not in done.stderr, told
         refused += done.stdout.count("refused")
         met += injected
-    assert met >= LIVES * FAULTS * 0.8
     assert refused > 0
     control = unsound(tmp_path / "control", first)
     proves(
         "P27",
         f"{met} writes, opens and truncations of the store failed for want of space: 0 databases corrupt, "
-        f"0 of {LIVES * 40} acknowledged runs lost, {refused} refused and accepted later",
+        f"0 of {number * 40} acknowledged runs lost, {refused} refused and accepted later",
         control=control,
     )
 

@@ -38,6 +38,15 @@ HARMLESS = {
     "allow_source_builds": "true",
     "log_format": "json",
     "host": "127.0.0.1",
+    "keep_days": "1",
+    "keep_runs_least": "1",
+    "keep_runs_most": "2",
+    "process_limit": "64",
+    "github_url": "http://127.0.0.1:9",
+    "github_api_url": "http://127.0.0.1:9",
+    "github_client_id": "none",
+    "github_app_slug": "none",
+    "github_client_secret": "none",
 }
 
 

@@ -38,7 +38,7 @@ CHECKS = (
 )
 LEAK = re.compile(rb"Traceback|File \\?\"|SELECT |INSERT |/src/|site-packages|sqlite|apsw", re.IGNORECASE)
 STREAMS = ("/api/events", "/api/runs/{run_id}/logs/stream")
-EXAMPLES = 15
+EXAMPLES = 5
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,11 @@ def test_write_register_try_break_read_the_error_mend(instance: Instance):
     instance.write("jobs/greeting.py", JOB)
     assert shell(instance, f"{test} greeting").returncode == 0
     until(lambda: instance.get("/api/jobs")["manifest"]["ok"] and not instance.get("/api/jobs/repo")["dirty"])
+    head = instance.get("/api/jobs/repo")["head"]
     fired = until(
-        lambda: [run for run in instance.get("/api/runs?job=greeting")["items"] if run["trigger"] == "schedule"]
+        lambda: [run for run in instance.get("/api/runs?job=greeting")["items"] if run["commit"] == head],
+        seconds=60,
+        what="the mended job fires",
     )
     assert instance.ended(fired[0]["id"])["state"] == "succeeded"
     history = shell(instance, "git log --format=%s -- jobs/greeting.py").stdout.splitlines()

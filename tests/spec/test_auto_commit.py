@@ -224,7 +224,8 @@ def test_what_somebody_staged_is_seen(paths, repo):
 
 def age(path, seconds):
     now = time.time() - seconds
-    os.utime(path, (now, now))
+    with contextlib.suppress(FileNotFoundError):  # a git that outlived its server has taken it back
+        os.utime(path, (now, now))
 
 
 @pytest.mark.parametrize(
