@@ -75,8 +75,10 @@ def commit(house: House, git: Git, changed: Sequence[str], but: Sequence[str], d
         if commits.tree_of_index(git) == tree:
             break
     if added:
-        more = commits.stage(git, only=added).changes
-        staged = replace(staged, changes=(*staged.changes, *(each for each in more if each not in staged.changes)))
+        commits.stage(git, only=added)
+        staged = replace(staged, changes=tuple(commits.staged_changes(git)))
+        if not staged.changes:  # somebody spoilt a lock, and it is what it was
+            return Outside(None)
     made = commits.commit_staged(git, staged, trailers=lines)
     if commits.tree_of(git, made.commit) == tree:
         checkouts.adopt(house.paths.checkouts, tree, made.commit)

@@ -121,7 +121,7 @@ def stage(git: Git, *, only: Sequence[str] = (), but: Sequence[str] = ()) -> Sta
         left_out: tuple[str, ...] = ()
     else:
         left_out = _add_all(git, but)
-    return Staged(tuple(change for change in _staged(git) if not only or change[1] in only), left_out)
+    return Staged(tuple(change for change in staged_changes(git) if not only or change[1] in only), left_out)
 
 
 def commit_staged(
@@ -248,7 +248,7 @@ def restore_loaded(git: Git) -> Committed:
     head = git.head().commit
     assert head is not None
     git.write("read-tree", "-m", "-u", head, _with_overrides_of(git, head, target))
-    changes = _staged(git)
+    changes = staged_changes(git)
     if not changes:
         return Committed(head, "", ())
     subject = f"Update jobs: restore {target[:12]}, the last that loaded"
@@ -293,7 +293,7 @@ def _status(git: Git) -> list[tuple[str, str]]:
     return [(item[:2].decode(), os.fsdecode(item[3:])) for item in out.split(b"\0") if item]
 
 
-def _staged(git: Git) -> list[tuple[str, str]]:
+def staged_changes(git: Git) -> list[tuple[str, str]]:
     """(A|M|D|T, path) of what the index holds and HEAD does not."""
     out = git.inspect("diff", "--cached", "--name-status", "-z", "--no-renames", "--no-ext-diff", "--no-textconv").out
     items = [os.fsdecode(item) for item in out.split(b"\0") if item]
