@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from longhouse import secrets
+from longhouse.app import create_app
 from longhouse.errors import Invalid, LonghouseError
 from longhouse.house import By, House
 from longhouse.outward import Outward, api_of
@@ -38,12 +40,17 @@ def github(tmp_path: Path) -> Iterator[LoopbackGitHub]:
 
 
 @pytest.fixture
-def there(house: House, github: LoopbackGitHub) -> House:
-    """A house with a jobs repo, whose GitHub is the one on loopback."""
+def known(house: House, github: LoopbackGitHub) -> House:
+    """A house whose GitHub is the one on loopback."""
     outward = Outward(
         github.url, github.api_url, client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET), ca_file=github.git.ca_file
     )
-    known = replace(house, outward=outward, network=network({"SSL_CERT_FILE": str(github.git.ca_file)}))
+    return replace(house, outward=outward, network=network({"SSL_CERT_FILE": str(github.git.ca_file)}))
+
+
+@pytest.fixture
+def there(known: House) -> House:
+    """It has a jobs repo, too."""
     bootstrap.ensure(known.paths, known_commits=False)
     return known
 
@@ -107,9 +114,9 @@ def test_another_host_needs_no_github(there: House, github: LoopbackGitHub) -> N
 
 
 @pytest.mark.parametrize("where", ["", "jobs", "http://127.0.0.1/ada/jobs", "git@github.com:ada/jobs", "ssh://h/a/b"])
-def test_what_is_no_repository_is_refused(there: House, where: str) -> None:
+def test_what_is_no_repository_is_refused(known: House, where: str) -> None:
     with pytest.raises(Invalid):
-        connecting.verify(there, where, Secret("github_pat_0"), ADA)
+        connecting.verify(known, where, Secret("github_pat_0"), ADA)
 
 
 def test_nothing_is_saved_that_was_not_verified_within_the_hour(
@@ -196,11 +203,11 @@ def test_no_two_refusals_say_the_same() -> None:
     assert len(said) == len(REFUSALS) + len(refusals.SIGN_IN)
 
 
-def test_a_refusal_over_the_line_is_the_same_and_names_no_token(there: House, github: LoopbackGitHub) -> None:
+def test_a_refusal_over_the_line_is_the_same_and_names_no_token(known: House, github: LoopbackGitHub) -> None:
     github.fault = (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1770195600"}, message("rate limit"))
     token = github.pasted()
     with pytest.raises(refusals.RateLimited) as refused:
-        connecting.verify(there, "ada/jobs", Secret(token), ADA)
+        connecting.verify(known, "ada/jobs", Secret(token), ADA)
     assert refused.value.facts["resets_at"].startswith("2026-02-04T09:00:00")
     assert token not in f"{refused.value!r} {refused.value.hint} {refused.value.facts}"
 
@@ -263,9 +270,9 @@ def test_a_network_that_fails_has_a_text_for_each_way(github: LoopbackGitHub) ->
         assert "certificate" in raised(strange).message
 
 
-def test_a_repository_on_another_host_is_not_shown_the_token(there: House, github: LoopbackGitHub) -> None:
+def test_a_repository_on_another_host_is_not_shown_the_token(known: House, github: LoopbackGitHub) -> None:
     elsewhere = replace(
-        there, outward=replace(there.outward, github_url="https://github.com", github_api=github.api_url)
+        known, outward=replace(known.outward, github_url="https://github.com", github_api=github.api_url)
     )
     with pytest.raises(refusals.GitHubFailed, match="another host"):
         GitHub(elsewhere.outward, Secret(github.pasted())).repository("ada/jobs")
@@ -322,45 +329,45 @@ def test_a_device_signs_in_waits_as_told_and_chooses(there: House, github: Loopb
     ],
 )
 def test_each_end_of_a_code_has_its_own_text(
-    there: House, github: LoopbackGitHub, clock: HandClock, answer: str, text: str
+    known: House, github: LoopbackGitHub, clock: HandClock, answer: str, text: str
 ) -> None:
-    github_device.begin(there, ADA)
+    github_device.begin(known, ADA)
     github.device_answers = [{"error": answer, "error_description": f"About {answer}."}]
     clock.advance(1)
-    assert github_device.step(there) is None
-    device = github_device.get(there)
+    assert github_device.step(known) is None
+    device = github_device.get(known)
     assert device is not None and device.ended
     assert text in device.sentence and device.hint
     clock.advance(60)
-    assert github_device.step(there) is None
+    assert github_device.step(known) is None
     assert sum(path == "/login/oauth/access_token" for _, path, _ in github.requests) == 1, "it is asked no more"
 
 
-def test_a_code_that_nobody_types_ends_by_itself(there: House, github: LoopbackGitHub, clock: HandClock) -> None:
-    github_device.begin(there, ADA)
+def test_a_code_that_nobody_types_ends_by_itself(known: House, github: LoopbackGitHub, clock: HandClock) -> None:
+    github_device.begin(known, ADA)
     clock.advance(900)
-    assert github_device.step(there) is None
-    device = github_device.get(there)
+    assert github_device.step(known) is None
+    device = github_device.get(known)
     assert device is not None and "not entered in time" in device.sentence
-    assert github_device.cancel(there)
-    assert github_device.get(there) is None
+    assert github_device.cancel(known)
+    assert github_device.get(known) is None
 
 
-def test_a_network_that_fails_meanwhile_ends_nothing(there: House, github: LoopbackGitHub, clock: HandClock) -> None:
-    device = github_device.begin(there, ADA)
-    away = replace(there, outward=replace(there.outward, github_url="http://127.0.0.1:9"))
+def test_a_network_that_fails_meanwhile_ends_nothing(known: House, github: LoopbackGitHub, clock: HandClock) -> None:
+    device = github_device.begin(known, ADA)
+    away = replace(known, outward=replace(known.outward, github_url="http://127.0.0.1:9"))
     clock.advance(1)
     assert github_device.step(away) == 1.0
-    waiting = github_device.get(there)
+    waiting = github_device.get(known)
     assert waiting is not None and "cannot be reached" in waiting.waiting and not waiting.ended
     github.decided("/login/device", {"code": device.user_code, "choice": "allow"})
     clock.advance(1)
-    assert github_device.step(there) is None
-    assert github_account.get(there) is not None
+    assert github_device.step(known) is None
+    assert github_account.get(known) is not None
 
 
-def test_a_client_id_is_needed_kept_and_checked(there: House, github: LoopbackGitHub) -> None:
-    bare = replace(there, outward=replace(there.outward, client_id=""))
+def test_a_client_id_is_needed_kept_and_checked(known: House, github: LoopbackGitHub) -> None:
+    bare = replace(known, outward=replace(known.outward, client_id=""))
     with pytest.raises(Invalid, match="client id"):
         github_device.begin(bare, ADA)
     with pytest.raises(refusals.SignInRefused, match="does not know the client id"):
@@ -383,35 +390,49 @@ def begun(house: House, github: LoopbackGitHub, session: str = "session-1") -> d
 
 
 def test_the_answer_is_good_once_for_its_session_and_ten_minutes(
-    there: House, github: LoopbackGitHub, clock: HandClock
+    known: House, github: LoopbackGitHub, clock: HandClock
 ) -> None:
-    back = begun(there, github)
+    back = begun(known, github)
     with pytest.raises(github_web.StateRefused, match="belongs to no sign-in"):
-        github_web.finish(there, "session-1", "another-state", back["code"], "", ADA)
-    github_web.finish(there, "session-1", back["state"], back["code"], "", ADA)
-    account = github_account.get(there)
+        github_web.finish(known, "session-1", "another-state", back["code"], "", ADA)
+    github_web.finish(known, "session-1", back["state"], back["code"], "", ADA)
+    account = github_account.get(known)
     assert account is not None and (account.login, account.expires_at) == ("ada", None)
     with pytest.raises(github_web.StateRefused, match="a second time"):
-        github_web.finish(there, "session-1", back["state"], back["code"], "", ADA)
+        github_web.finish(known, "session-1", back["state"], back["code"], "", ADA)
 
-    back = begun(there, github)
+    back = begun(known, github)
     with pytest.raises(github_web.StateRefused, match="another browser"):
-        github_web.finish(there, "session-2", back["state"], back["code"], "", ADA)
+        github_web.finish(known, "session-2", back["state"], back["code"], "", ADA)
     with pytest.raises(github_web.StateRefused):
-        github_web.finish(there, "session-1", back["state"], back["code"], "", ADA)
+        github_web.finish(known, "session-1", back["state"], back["code"], "", ADA)
 
-    back = begun(there, github)
+    back = begun(known, github)
     clock.advance(601)
     with pytest.raises(github_web.StateRefused, match="ten minutes"):
-        github_web.finish(there, "session-1", back["state"], back["code"], "", ADA)
+        github_web.finish(known, "session-1", back["state"], back["code"], "", ADA)
 
-    back = begun(there, github)
+    back = begun(known, github)
     with pytest.raises(refusals.SignInRefused, match="cancelled at GitHub"):
-        github_web.finish(there, "session-1", back["state"], "", "access_denied", ADA)
+        github_web.finish(known, "session-1", back["state"], "", "access_denied", ADA)
 
 
-def test_without_a_secret_there_is_no_such_way(there: House) -> None:
-    bare = replace(there, outward=replace(there.outward, client_secret=None))
+def test_a_stranger_who_comes_back_gets_nothing_and_uses_the_state_up(known: House, github: LoopbackGitHub) -> None:
+    back = begun(known, github)
+    stranger = TestClient(create_app(known, testing=True), base_url="http://localhost:4747", follow_redirects=False)
+    answer = stranger.get(github_web.CALLBACK, params=back)
+    assert answer.status_code == 403 and "another browser or session" in answer.text
+    assert back["code"] not in answer.text and "location" not in answer.headers
+    assert stranger.post(github_web.CALLBACK, params=back).status_code in (401, 403)
+    assert stranger.get("/connect").status_code == 401
+    with pytest.raises(github_web.StateRefused):
+        github_web.finish(known, "session-1", back["state"], back["code"], "", ADA)
+    assert github_account.get(known) is None
+    assert not any(path == "/login/oauth/access_token" for _, path, _ in github.requests)
+
+
+def test_without_a_secret_there_is_no_such_way(known: House) -> None:
+    bare = replace(known, outward=replace(known.outward, client_secret=None))
     assert not github_web.possible(bare)
     with pytest.raises(Invalid, match="github_client_secret"):
         github_web.begin(bare, "session-1", "http://localhost/", ADA)
@@ -421,14 +442,14 @@ def test_without_a_secret_there_is_no_such_way(there: House) -> None:
 
 
 def test_the_picker_pages_filters_and_makes(there: House, github: LoopbackGitHub, clock: HandClock) -> None:
-    for number in range(230):
+    for number in range(104):
         github.add_repository(f"acme/part-{number:03}", push=number % 10 != 0)
     signed_in(there, github, clock)
     first, more = connecting.repositories(there, 1)
-    last, end = connecting.repositories(there, 3)
-    assert (len(first), more, len(last), end) == (90, True, 28, False)
-    found, _ = connecting.repositories(there, 1, "PART-21")
-    assert [each.full_name for each in found] == [f"acme/part-21{n}" for n in range(1, 10)]
+    last, end = connecting.repositories(there, 2)
+    assert (len(first), more, len(last), end) == (90, True, 4, False)
+    found, _ = connecting.repositories(there, 1, "PART-10")
+    assert [each.full_name for each in found] == [f"acme/part-10{n}" for n in range(1, 4)]
 
     made = connecting.make(there, "night-shift", ADA)
     assert (made.full_name, made.public, made.empty, made.can_push) == ("ada/night-shift", False, True, True)
@@ -476,10 +497,10 @@ def test_a_token_is_renewed_before_use_and_a_refusal_says_reconnect(
 
 
 def test_a_token_that_still_lasts_is_used_while_github_is_away(
-    there: House, github: LoopbackGitHub, clock: HandClock
+    known: House, github: LoopbackGitHub, clock: HandClock
 ) -> None:
-    signed_in(there, github, clock)
-    away = replace(there, outward=replace(there.outward, github_url="http://127.0.0.1:9"))
+    signed_in(known, github, clock)
+    away = replace(known, outward=replace(known.outward, github_url="http://127.0.0.1:9"))
     clock.advance(28_800 - 300)
     assert github_account.fresh(away).reveal() == github.git.token
 
