@@ -54,7 +54,12 @@ PROMISES = {
     "P28": "After a failed fsync nothing is acknowledged",
     "P29": "A locked database loses nothing",
     "P30": "A damaged database is said, never made anew",
+    "P31": "Every accepted edit is in history, whole",
     "P32": "A stale lock of git heals, a held one is respected",
+    "P33": "A broken manifest stops no job",
+    "P34": "A run executes one commit",
+    "P35": "Writers on every side lose nothing",
+    "P36": "No jobs go in silence",
     "P37": "Sync fails loudly, holds up no job, and never pushes with force",
     "P38": "Histories that have gone apart lose nothing",
 }
