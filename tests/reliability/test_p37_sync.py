@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 
 from longhouse.repo import transport
@@ -73,10 +74,14 @@ def _all_faults(instance: Instance, server: GitServer, proves: Callable[..., Non
         assert any(
             check["name"] == "sync" and check["status"] == "error" for check in instance.get("/api/doctor")["checks"]
         )
+        seen = page(instance, "/repo")
+        assert seen.lower().count(problem["detail"].lower()) == 2, fault  # in the panel, and in every page's banner
         assert fault != "429" or problem["retry_after_seconds"] == RETRY_AFTER
         said[fault] = problem["detail"]
         if fault in APART:
             assert instance.post("/api/jobs/repo/sync")["sync"]["state"] == "diverged"
+            assert "Keep ours, as a branch" in page(instance, "/repo/diverged")
+            assert "/repo/diverged" in page(instance, "/repo")
             assert instance.post("/api/jobs/repo/resolve", {"choice": "merge"})["sync"]["state"] == "synced"
     assert instance.post("/api/jobs/repo/sync")["sync"]["state"] == "synced"  # nothing is left of the faults
     assert len(set(said.values())) == len(FAULTS) == 12
@@ -90,6 +95,18 @@ def _all_faults(instance: Instance, server: GitServer, proves: Callable[..., Non
         f"longest try {longest:.0f} s; a job that fires every 2 s went on",
         control=f"without a fault: {healthy} errors",
     )
+
+
+def page(instance: Instance, path: str) -> str:
+    connection, headers = instance.connection()
+    try:
+        connection.request("GET", path, headers={**headers, "Accept": "text/html"})
+        answer = connection.getresponse()
+        text = unescape(answer.read().decode())
+        assert answer.status == 200, (path, answer.status, text)
+        return text
+    finally:
+        connection.close()
 
 
 def said_by(instance: Instance) -> list[str]:

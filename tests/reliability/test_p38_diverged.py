@@ -82,8 +82,8 @@ def test_both_histories_stay_reachable_whatever_is_chosen(house, connected, serv
     assert lost == 1
     proves(
         "P38",
-        figure=f"{kept} of {2 * ways} histories reachable after {ways} divergences (same and different files, each of 3 "
-        "choices); 0 commits overwritten",
+        figure=f"{kept} of {2 * ways} histories reachable after {ways} divergences (same and different files, each "
+        "of 3 choices); 0 commits overwritten",
         control=f"a plain `git push --force` lost {lost} of 1",
     )
 
