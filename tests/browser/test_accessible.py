@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from longhouse import loading
-from longhouse.repo import panel
+from longhouse.house import SYSTEM
+from longhouse.repo import panel, remote
+from longhouse.vault import Secret
 from tests.browser.chromium import PHONE, PROBLEMS, WIDE, link_of, serving, signed_in
 from tests.browser.furnished import empty_house, furnish
 
@@ -44,6 +46,8 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "/runs?job=nobody",
             *(f"/runs/{runs[name]}" for name in runs if runs[name]),
         ]
+        remote.save(house, "https://github.com/ada/jobs.git", Secret("github_pat_11AAAA0000"), SYSTEM, pull_minutes=7)
+        pages += ["/connect", "/connect/code", "/connect/repositories"]
         pages += ["/repo", f"/repo/commits/{head}", "/nowhere"]
         with serving(house) as address:
             page = signed_in(browser, link_of(house, address))
