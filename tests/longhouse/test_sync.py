@@ -10,6 +10,7 @@ import pytest
 
 from longhouse import loading
 from longhouse.doctor import report
+from longhouse.edits import mass_removal
 from longhouse.engine.syncer import Syncer, wait
 from longhouse.errors import Invalid
 from longhouse.house import By
@@ -17,7 +18,6 @@ from longhouse.repo import bootstrap, divergence, incoming, panel, remote, sync,
 from longhouse.repo.incoming import Entry, problems
 from longhouse.repo.leaks import SecretInFile
 from longhouse.repo.refusals import SyncFailed
-from longhouse.repo.removal import mass_removal
 from longhouse.repo.transport import network
 from longhouse.vault import Secret
 from tests.git_server import GitServer, plain
@@ -305,8 +305,10 @@ def test_over_the_api_the_stored_token_goes_to_its_host_alone(house, local, serv
     wanted = {"url": server.url, "token": server.token}
     assert client.get("/api/jobs/repo/remote").json()["code"] == "sync.not_connected"
     assert client.post("/api/jobs/repo/verify", json=wanted).json() == {
-        "reachable": True, "can_push": True,
-        "default_branch": None, "empty": True,
+        "reachable": True,
+        "can_push": True,
+        "default_branch": None,
+        "empty": True,
     }
     made = client.put("/api/jobs/repo/remote", json=wanted)
     assert made.status_code == 200 and made.json()["sync"]["state"] == "never" and server.token not in made.text
@@ -339,7 +341,7 @@ def test_certificates_and_proxy_come_from_the_settings_of_the_installer():
 
 def test_how_many_jobs_may_go():
     ten = [f"job-{n}" for n in range(10)]
-    assert mass_removal(ten, ten[1:]) == ()
-    assert mass_removal(ten, ten[2:]) == ("job-0", "job-1")
-    assert mass_removal(ten[:4], ten[1:4]) == ("job-0",)
-    assert mass_removal(ten[:2], [*ten[:2], "new"]) == ()
+    assert mass_removal(ten, ten[1:]) == set()
+    assert mass_removal(ten, ten[2:]) == {"job-0", "job-1"}
+    assert mass_removal(ten[:4], ten[1:4]) == {"job-0"}
+    assert mass_removal(ten[:2], [*ten[:2], "new"]) == set()

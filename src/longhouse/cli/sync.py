@@ -37,11 +37,11 @@ def verify(call: Call, url: str, branch: str) -> None:
 @command(repo)
 @click.argument("url")
 @BRANCH
-@click.option("--auto-push/--no-auto-push", default=True, show_default=True, help="Push after every commit.")
+@click.option("--no-push", is_flag=True, help="Do not push after every commit, only with `repo sync`.")
 @click.option("--pull", "pull", type=click.IntRange(1, 10_080), help="Also pull every so many minutes.")
-def connect(call: Call, url: str, branch: str, auto_push: bool, pull: int | None) -> None:
+def connect(call: Call, url: str, branch: str, no_push: bool, pull: int | None) -> None:
     """Keep a copy of the jobs repo at URL (https). The token is read from stdin, or asked for."""
-    body = {"url": url, "branch": branch, "auto_push": auto_push, "pull_minutes": pull}
+    body = {"url": url, "branch": branch, "auto_push": not no_push, "pull_minutes": pull}
     made = call.instance.put("/api/jobs/repo/remote", {**body, "token": _token(call, "connect")})
     call.show(
         made, f"Connected to {line(made['url'])}, branch {line(made['branch'])}; the first sync follows by itself"

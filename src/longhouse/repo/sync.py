@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from longhouse import audit, loading, secrets
+from longhouse import audit, edits, loading, secrets
 from longhouse.errors import Conflict, LonghouseError, ManifestBroken
 from longhouse.house import By, House
-from longhouse.repo import bootstrap, commits, divergence, github_account, incoming, leaks, remote, removal, sync_state
+from longhouse.repo import bootstrap, commits, divergence, github_account, incoming, leaks, remote, sync_state
 from longhouse.repo.checkouts import checkout
 from longhouse.repo.git import Git
 from longhouse.repo.refusals import Redirected, SyncFailed, Unreachable, Untrusted
@@ -189,9 +189,9 @@ def _waits(house: House, git: Git, commit: str, *, trusted: bool) -> Held | None
             "broken", sentence, "Mend it on the remote; or take it all the same: what runs now goes on running."
         )
     with house.db.read() as db:
-        gone = removal.mass_removal([job.id for job in job_rows.all_jobs(db)], [job.id for job in definitions])
+        gone = edits.mass_removal([job.id for job in job_rows.all_jobs(db)], [job.id for job in definitions])
     if gone:
-        sentence = f"it would take away {len(gone)} jobs: {incoming.said(list(gone))}"
+        sentence = f"it would take away {len(gone)} jobs: {incoming.said(sorted(gone))}"
         return Held("removal", sentence, "Say yes if that is meant.")
     return None
 
