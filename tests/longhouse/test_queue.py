@@ -10,7 +10,7 @@ import pytest
 
 from longhouse import audit, history, queue
 from longhouse import jobs as job_verbs
-from longhouse.errors import Conflict, NotFound
+from longhouse.errors import Conflict, NotFound, Unavailable
 from longhouse.house import By, House
 from longhouse.queue import Ending
 from longhouse.runs.state import Reason, RunState
@@ -235,3 +235,10 @@ def test_a_trial_holds_nothing_up_and_stays_one_when_it_is_run_again(house: Hous
     assert (again.trigger, again.max_attempts, again.commit_sha) == ("trial", 1, "tree")
     with pytest.raises(Conflict, match="overlap"):
         job_verbs.rerun(house, first, ME, same_commit=False)
+
+
+def test_a_closed_database_says_so_instead_of_waiting_for_ever(house):
+    house.db.close()
+    house.db.close()
+    with pytest.raises(Unavailable, match="closed"), house.db.read():
+        pass

@@ -62,6 +62,7 @@ PROMISES = {
     "P36": "No jobs go in silence",
     "P37": "Sync fails loudly, holds up no job, and never pushes with force",
     "P38": "Histories that have gone apart lose nothing",
+    "P39": "No secret gets into history",
 }
 
 

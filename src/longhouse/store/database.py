@@ -72,6 +72,7 @@ class Database:
         self._busy_ms = busy_ms
         self._lock = threading.RLock()
         self._depth = 0
+        self._closed = False
         self._forked = False
         self._wal_pages = 0
         self._writer = self._open(readonly=False)
@@ -180,6 +181,8 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Raises Unavailable, StorageFull (not even the shared memory file has room) and StorageFailed."""
         self._refuse_fork()
+        if self._closed:
+            raise Unavailable("the database is closed: the server is stopping")
         connection = self._readers.get()
         try:
             if connection is None:
@@ -221,7 +224,11 @@ class Database:
             return migrate(self._writer, backups)
 
     def close(self) -> None:
-        """Waits for the running transactions."""
+        """Waits for the running transactions. Closed already: does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
         for _ in range(READERS):
             connection = self._readers.get()
             if connection is not None:
