@@ -81,7 +81,7 @@ def test_a_token_of_each_known_shape_is_left_out(house, repo, proves):
     assert [path for path, (_, token) in tokens.items() if token.encode() in kept] == []
     proves(
         "P39",
-        figure=f"{len(tokens)} of {len(tokens)} token shapes and a stored value in {len(FORMS)} forms left out of history",
+        figure=f"{len(tokens)} of {len(tokens)} token shapes and a stored value in {len(FORMS)} forms left out",
         control="without the look at the files, the value is in the repository's objects",
     )
 
