@@ -198,7 +198,7 @@ def command(
 ) -> Callable[..., tuple[int, str, str]]:
     """`command("jobs", "list")`: the exit code, stdout and stderr of a command that talks to the house; no process."""
 
-    def ask(method: str, path: str, query: Any, body: Any = None) -> Any:
+    def ask(method: str, path: str, query: Any, body: Any = None, seconds: float = 0.0) -> Any:
         given = {name: value for name, value in query.items() if value is not None}
         answer = client.request(method, path, params=given or None, json=body)
         if answer.status_code >= 400:

@@ -82,7 +82,7 @@ class Terminal(io.TextIOWrapper):
     ],
 )
 def test_the_command_reads_a_value_from_stdin(client, house, monkeypatch, capsysbinary, piped, kept):
-    def call(method, path, query=None, body=None, **more):
+    def call(method, path, query=None, body=None, seconds=0.0):
         answer = client.request(method, path, json=body) if body is not None else client.request(method, path)
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -79,7 +79,7 @@ def test_twenty_live_jobs_of_a_killed_server_have_one_process_tree_each_again(tm
         ids = [instance.run(f"long-{n}")["id"] for n in range(LIVE)]
         until(lambda: all(instance.state(run_id) == "running" for run_id in ids), seconds=60, what="all are running")
         marker = f"LONGHOUSE_JOBS_ATTEMPT={owner_of(instance)}/"
-        assert len(processes_with(marker)) >= LIVE
+        until(lambda: len(processes_with(marker)) >= LIVE, what="all of them have their process")
         instance.kill()
         until(lambda: not processes_with(marker), what="nothing outlives the server")
         instance.start()

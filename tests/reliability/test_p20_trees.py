@@ -63,13 +63,15 @@ def node(left, kind):
         os.execv("/bin/sleep", ["sleep", "60"])
     if kind == "bare":  # without the environment that tells whose it is
         os.execve("/bin/sleep", ["sleep", "60"], {})
-    if kind == "hops":  # never the same pid for longer than it takes to look
-        while True:
+    if kind == "hops":  # never the same pid for longer than it takes to look; the control may not catch it at all
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
             if os.fork():
                 os._exit(0)
             if chance.random() < 0.5:
                 os.setsid()
             time.sleep(0.002)
+        os._exit(0)
     if kind == "breeds":  # forks on while it is being stopped
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while True:

@@ -191,13 +191,14 @@ def test_a_full_disk_refuses_new_runs_ends_old_ones_and_resumes(small_disk: Path
             )
         )
         assert not [code for code in refusals if code >= 500 and code != 507], refusals
+        full = ["the disk is full: no new run is accepted"]
+        until(lambda: instance.request("GET", "/readyz?verbose")[1]["reasons"] == full, what="readiness looks again")
+        checks = {check["name"]: check for check in instance.get("/api/doctor")["checks"]}
+        assert checks["disk"]["status"] == "error" and "full" in checks["disk"]["message"]
         go.touch()
         ended = instance.ended(talking)
         assert ended["state"] == "succeeded" and ended["result"] == {"said": 6000}
         assert re.search(r"[\d,]+ bytes of its output could not be stored: the disk was full\.", ended["message"])
-        assert instance.request("GET", "/readyz?verbose")[1]["reasons"] == ["the disk is full: no new run is accepted"]
-        checks = {check["name"]: check for check in instance.get("/api/doctor")["checks"]}
-        assert checks["disk"]["status"] == "error" and "full" in checks["disk"]["message"]
         until(lambda: not reserve.stat().st_size or instance.log.count("the disk is full"), what="it is logged")
         time.sleep(4)  # due times pass meanwhile; nothing can be waited for
 

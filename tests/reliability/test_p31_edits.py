@@ -58,7 +58,7 @@ def author(tmp_path: Path) -> Iterator[Author]:
     found = Author(tmp_path)
     yield found
     found.process.kill()
-    found.process.wait()
+    found.process.communicate()
 
 
 def whole(tree: Path, before: Path) -> None:

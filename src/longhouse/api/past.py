@@ -139,7 +139,7 @@ def restore(house: TheHouse, caller: TheCaller, replies: TheReplies, body: Resto
     return replies.once_slowly(act)
 
 
-@router.get("/api/runs/{run_id}/changes", dependencies=[Depends(needs("runs:read")), Depends(needs("jobs:read"))])
+@router.get("/api/runs/{run_id}/changes", dependencies=READ)
 def get_changes(run_id: RunId, house: TheHouse) -> ChangesShown:
     """What is different about a run's code since the last run of its job that succeeded."""
     found = past.since_green(house, run_id)
