@@ -17,7 +17,7 @@ __all__ = ["local"]
 LEFT = ("index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "refs/heads/main.lock")
 
 
-@pytest.mark.parametrize("tries", [100, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("tries", [25, pytest.param(1000, marks=pytest.mark.soak)])
 def test_a_stale_lock_heals_and_a_held_one_stays(house, local, monkeypatch, tries, proves):
     before = local.head().commit
     for name in LEFT:

@@ -78,7 +78,7 @@ def _prove(instance: Instance, runs: int, proves: Callable[..., None]) -> None:
 
 @pytest.mark.timeout(300)
 def test_a_run_executes_the_commit_it_records(instance: Instance, proves: Callable[..., None]):
-    _prove(instance, 30, proves)
+    _prove(instance, 10, proves)
 
 
 @pytest.mark.soak
