@@ -138,7 +138,8 @@ def test_of_the_repository_only_what_git_does_for_people_counts():
 class Watched:
     def __init__(self, paths, staged=None):
         self.bell, self.said = Bell(), queue.Queue()
-        self.watch = Watch(paths, ring=self.bell, staged=staged)
+        git = bootstrap.opened(paths)
+        self.watch = Watch(paths, ring=self.bell, staged=staged or (lambda: watch.staged(git)))
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 

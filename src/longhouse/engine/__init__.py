@@ -17,8 +17,8 @@ from longhouse.engine.syncer import Syncer
 from longhouse.feed import Bell
 from longhouse.house import House
 from longhouse.logs import Log
-from longhouse.repo import github_device
-from longhouse.repo.watch import Watch
+from longhouse.repo import bootstrap, github_device
+from longhouse.repo.watch import Watch, staged
 
 log = Log("longhouse.engine")
 
@@ -36,7 +36,7 @@ class Engine:
         self.scheduler = Scheduler(house)
         self.runner = Runner(house, slots)
         report = Reports(house)
-        self._watch = Watch(house.paths, ring=Bell())
+        self._watch = Watch(house.paths, ring=Bell(), staged=self._staged)
         self._loops = [
             Loop("runner", self.runner.step, report, house.feed.dispatch),
             Loop("rescuer", lambda: rescuer.step(house, self.runner), report),
@@ -79,6 +79,11 @@ class Engine:
         """Nothing runs, and nothing is due in a moment."""
         due = self.scheduler.next_due()
         return not self.runner.live() and (due is None or due > self._house.clock.now() + IDLE_MS)
+
+    def _staged(self) -> bool:
+        """Under the lock: while we read what we have staged ourselves, the index looks like a person's."""
+        with self._house.repo_lock:
+            return staged(bootstrap.opened(self._house.paths))
 
     def _follow_tree(self) -> None:
         for _ in self._watch.settled():

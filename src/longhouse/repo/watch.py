@@ -20,7 +20,7 @@ from watchfiles import Change, watch
 from longhouse.errors import LonghouseError
 from longhouse.feed import Bell
 from longhouse.paths import Paths
-from longhouse.repo import bootstrap, commits
+from longhouse.repo import commits
 from longhouse.repo.git import Git
 
 QUIET_SECONDS = 1.0
@@ -109,11 +109,11 @@ class Watch:
     a change, and again when his git did something.
     """
 
-    def __init__(self, paths: Paths, *, ring: Bell, staged: Callable[[], bool] | None = None) -> None:
+    def __init__(self, paths: Paths, *, ring: Bell, staged: Callable[[], bool]) -> None:
         self.tree = paths.tree
         self.git_dir = paths.git_dir
         self._ring = ring
-        self._staged = staged or (lambda: _staged(bootstrap.opened(paths)))
+        self._staged = staged
         self._lock = threading.Lock()
         self._rest = Rest(time.monotonic(), changed_at=time.monotonic())
         self._stopped = False
@@ -204,8 +204,9 @@ class Watch:
                 self._changed(by_git=by_git)
 
 
-def _staged(git: Git) -> bool:
-    """What cannot be told holds nothing up: the commit will say what is wrong."""
+def staged(git: Git) -> bool:
+    """Whether a person has staged something; to be asked while nothing of ours is staged. What cannot be told holds
+    nothing up: the commit will say what is wrong."""
     try:
         return commits.state(git).staged
     except LonghouseError:
