@@ -12,7 +12,7 @@ import socket
 import sys
 from contextlib import ExitStack, suppress
 
-from longhouse import accounts, boot, config, logs
+from longhouse import accounts, boot, config, logs, secrets
 from longhouse.clock import SystemClock
 from longhouse.config import Config
 from longhouse.engine import Engine, rescuer
@@ -54,6 +54,7 @@ def serve(settings: Config) -> int:
         )
         closing.callback(house.db.close)
         closing.callback(house.launcher.close)
+        _say_unreadable(house)
         _refuse_open_door(house, settings.host)
         listener = closing.enter_context(_listener(settings.host, settings.port))
         rescued = rescuer.rescue(house)
@@ -79,6 +80,14 @@ def serve(settings: Config) -> int:
         if house.db.failure is not None:
             raise house.db.failure
     return 0
+
+
+def _say_unreadable(house: House) -> None:
+    """Jobs without secrets go on with the wrong keyring, so this is no reason not to start."""
+    wrong = secrets.check(house)
+    if wrong:
+        house.notices.append(f"{wrong} Put back the keys/master.json that belongs to this database, and start again.")
+        log.error("stored secrets cannot be read", because=wrong)
 
 
 def _keep(settings: Config) -> Keep:

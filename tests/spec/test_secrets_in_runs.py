@@ -68,3 +68,23 @@ def test_a_run_gets_its_secrets_and_nothing_that_is_kept_of_it_holds_one(instanc
     kept |= {"the server's log": instance.log.encode(), "answers": "".join(pages).encode()}
     for form in FORMS:
         assert [name for name, data in kept.items() if form.encode() in data] == [], form
+
+
+def test_another_keyring_is_said_at_the_start(instance):
+    instance.start()
+    assert instance.request("PUT", "/api/secrets/HORSE", {"value": VALUE})[0] == 200
+    instance.stop()
+    keyring = instance.data / "keys" / "master.json"
+    content = json.loads(keyring.read_text())
+    content["sealing"] = {id: base64.b64encode(bytes(32)).decode() for id in content["sealing"]}
+    keyring.write_text(json.dumps(content))
+    instance.start()
+    said = [check["message"] for check in instance.get("/api/doctor")["checks"] if check["name"] == "notice"]
+    assert any("cannot be read with this keyring" in each and "keys/master.json" in each for each in said)
+    assert "stored secrets cannot be read" in instance.log
+    content["sealing"] = {"other": base64.b64encode(bytes(32)).decode()}
+    instance.stop()
+    keyring.write_text(json.dumps(content))
+    instance.start()
+    said = [check["message"] for check in instance.get("/api/doctor")["checks"] if check["name"] == "notice"]
+    assert any("1 stored secrets are sealed with a key that the keyring lacks" in each for each in said)
