@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from longhouse import audit
 from longhouse.errors import Conflict, Invalid, NotFound
@@ -62,11 +64,8 @@ def put(house: House, name: str, value: Secret, by: By) -> None:
     with house.db.write() as db:
         old = sealed.get(db, REALM, name)
         store(house, db, REALM, name, text, by, tail=text[-4:] if len(text) >= TAIL_FROM else "")
-        before = (
-            {"fingerprint": house.keys.fingerprint(_opened(house, old).encode())}
-            if old and _opens(house, old)
-            else None
-        )
+        earlier = None if old is None else _readable(house, old)
+        before = None if earlier is None else {"fingerprint": house.keys.fingerprint(earlier.encode())}
         after = {"fingerprint": house.keys.fingerprint(text.encode())}
         audit.record(house, db, by, "secret.set", f"secret:{name}", before=before, after=after)
         events.append(db, "secret.changed", f"secret:{name}", {"secret": name, "stored": True}, house.clock.now())
@@ -143,10 +142,16 @@ def masker(house: House) -> Masker:
             kept = house.maskers.get(version)
             if kept is not None:
                 return kept
-            made = Masker({row.name: _opened(house, row) for row in _rows(db) if _opens(house, row)})
+            read = ((row, _readable(house, row)) for row in _rows(db))
+            made = Masker({_called(row): value for row, value in read if value is not None})
             house.maskers.clear()
             house.maskers[version] = made
             return made
+
+
+def _called(row: Sealed) -> str:
+    """No two rows are called the same, whatever their realms: one would not be hidden."""
+    return row.name if row.realm == REALM else f"{row.name} of {row.realm}"
 
 
 # --- sealed values of every kind --------------------------------------------------------------------------------------
@@ -179,14 +184,33 @@ def opened(house: House, db: Connection, realm: str, name: str) -> str | None:
     return None if row is None else _opened(house, row)
 
 
+def store_facts(
+    house: House, db: Connection, realm: str, name: str, facts: Mapping[str, Any], by: By, *hidden: Secret
+) -> str:
+    """Seal plain facts and the values that go with them, of one line each, as one row; else as `store`. The fingerprint
+    of it all, for the audit trail."""
+    text = "\n".join((json.dumps(facts), *(each.reveal() for each in hidden)))
+    store(house, db, realm, name, text, by)
+    return house.keys.fingerprint(text.encode())
+
+
+def opened_facts(house: House, db: Connection, realm: str, name: str) -> tuple[dict[str, Any], list[Secret]] | None:
+    """What `store_facts` sealed; None if there is none. Raises Unreadable."""
+    text = opened(house, db, realm, name)
+    if text is None:
+        return None
+    facts, *hidden = text.split("\n")
+    return json.loads(facts), [Secret(each) for each in hidden]
+
+
 def check(house: House) -> str | None:
     """At the start: the sentence that says that stored values cannot be read, with the keyring that is here."""
     with house.db.read() as db:
-        unknown = sum(1 for row in _rows(db) if house.keys.sealing(key_of(row.sealed)) is None)
-        first = next(_rows(db), None)
+        rows = list(_rows(db))
+    unknown = sum(1 for row in rows if house.keys.sealing(key_of(row.sealed)) is None)
     if unknown:
         return f"{unknown} stored secrets are sealed with a key that the keyring lacks."
-    if first is not None and not _opens(house, first):
+    if rows and _readable(house, rows[0]) is None:
         return "The stored secrets cannot be read with this keyring."
     return None
 
@@ -209,12 +233,12 @@ def _opened(house: House, row: Sealed) -> str:
     return unseal(house.keys, Place(row.realm, row.name, FIELD, row.version), row.sealed).decode()
 
 
-def _opens(house: House, row: Sealed) -> bool:
+def _readable(house: House, row: Sealed) -> str | None:
+    """None for a value that does not open with this keyring."""
     try:
-        _opened(house, row)
+        return _opened(house, row)
     except Unreadable:
-        return False
-    return True
+        return None
 
 
 # --- rotation -------------------------------------------------------------------------------------------------------

@@ -235,3 +235,12 @@ def test_the_masker_knows_a_new_value_at_once(house):
     assert secrets.masker(house) is secrets.masker(house)
     secrets.remove(house, "A", ANN)
     assert secrets.masker(house).text(VALUE) == VALUE
+
+
+def test_a_secret_that_is_called_like_a_row_of_another_realm_is_hidden_too(house):
+    secrets.put(house, "account", Secret(VALUE), ANN)
+    with house.db.write() as db:
+        secrets.store_facts(house, db, "github", "account", {"login": "ann"}, ANN, Secret("token-12345"))
+        assert secrets.opened_facts(house, db, "github", "account")[0] == {"login": "ann"}
+        assert secrets.opened_facts(house, db, "github", "absent") is None
+    assert secrets.masker(house).text(f"{VALUE} token-12345") == "•••• ••••"

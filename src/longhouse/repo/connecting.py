@@ -5,7 +5,6 @@ What has been looked at waits as a sealed row, so that no page has to carry a to
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlsplit
@@ -183,15 +182,15 @@ def _invalid(field: str, message: str) -> Invalid:
 
 def _kept(house: House, chosen: Candidate, token: Secret, by: By) -> Candidate:
     with house.db.write() as db:
-        secrets.store(house, db, REALM, ROW, f"{json.dumps(asdict(chosen))}\n{token.reveal()}", by)
+        secrets.store_facts(house, db, REALM, ROW, asdict(chosen), by, token)
     return chosen
 
 
 def _opened(house: House) -> tuple[Candidate, Secret] | None:
     with house.db.read() as db:
-        text = secrets.opened(house, db, REALM, ROW)
-    if text is None:
+        found = secrets.opened_facts(house, db, REALM, ROW)
+    if found is None:
         return None
-    facts, _, token = text.partition("\n")
-    found = Candidate(**json.loads(facts))
-    return None if house.clock.now() - found.at > LIFE_MS else (found, Secret(token))
+    facts, (token,) = found
+    chosen = Candidate(**facts)
+    return None if house.clock.now() - chosen.at > LIFE_MS else (chosen, token)

@@ -6,7 +6,6 @@ by line.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 
 from longhouse import audit, secrets
@@ -125,14 +124,13 @@ def _account(house: House, grant: Grant, before: Account) -> Account:
 
 
 def _store(house: House, db: Connection, account: Account, token: Secret, refresh: Secret | None, by: By) -> None:
-    lines = (json.dumps(asdict(account)), token.reveal(), refresh.reveal() if refresh else "")
-    secrets.store(house, db, REALM, ROW, "\n".join(lines), by)
+    secrets.store_facts(house, db, REALM, ROW, asdict(account), by, token, refresh or Secret(""))
 
 
 def _opened(house: House) -> tuple[Account, Secret, Secret | None] | None:
     with house.db.read() as db:
-        text = secrets.opened(house, db, REALM, ROW)
-    if text is None:
+        found = secrets.opened_facts(house, db, REALM, ROW)
+    if found is None:
         return None
-    facts, token, refresh = text.split("\n")
-    return Account(**json.loads(facts)), Secret(token), Secret(refresh) if refresh else None
+    facts, (token, refresh) = found
+    return Account(**facts), token, refresh if refresh.reveal() else None

@@ -170,8 +170,8 @@ def _granted(house: House, device: Device, grant: Grant) -> None:
 def _if_still(house: House, device: Device, act: Callable[[Connection], object]) -> bool:
     """`act` in a transaction, unless somebody has cancelled meanwhile or begun anew."""
     with house.db.write() as db:
-        text = secrets.opened(house, db, REALM, ROW)
-        if text is None or _parsed(text)[0].user_code != device.user_code:
+        found = _opened_in(house, db)
+        if found is None or found[0].user_code != device.user_code:
             return False
         act(db)
     return True
@@ -183,16 +183,17 @@ def _tell(house: House, what: str) -> None:
 
 
 def _store(house: House, db: Connection, device: Device, device_code: Secret) -> None:
-    value = f"{json.dumps(asdict(device))}\n{device_code.reveal()}"
-    secrets.store(house, db, REALM, ROW, value, By(device.by, device.surface))
+    secrets.store_facts(house, db, REALM, ROW, asdict(device), By(device.by, device.surface), device_code)
 
 
 def _opened(house: House) -> tuple[Device, Secret] | None:
     with house.db.read() as db:
-        text = secrets.opened(house, db, REALM, ROW)
-    return None if text is None else _parsed(text)
+        return _opened_in(house, db)
 
 
-def _parsed(text: str) -> tuple[Device, Secret]:
-    facts, _, code = text.partition("\n")
-    return Device(**json.loads(facts)), Secret(code)
+def _opened_in(house: House, db: Connection) -> tuple[Device, Secret] | None:
+    found = secrets.opened_facts(house, db, REALM, ROW)
+    if found is None:
+        return None
+    facts, (device_code,) = found
+    return Device(**facts), device_code

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import secrets as random
 from urllib.parse import urlencode
 
@@ -50,7 +49,7 @@ def begin(house: House, session: str, base_url: str, by: By) -> str:
         "redirect_uri": redirect_uri,
     }
     with house.db.write() as db:
-        secrets.store(house, db, REALM, ROW, f"{json.dumps(kept)}\n{verifier}", by)
+        secrets.store_facts(house, db, REALM, ROW, kept, by, Secret(verifier))
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     query = {
         "client_id": github_device.client_id(house),
@@ -80,9 +79,7 @@ def finish(house: House, session: str | None, state: str, code: str, error: str,
 
 def _used(house: House, session: str | None, state: str) -> tuple[str, Secret]:
     with house.db.write() as db:
-        text = secrets.opened(house, db, REALM, ROW)
-        facts, _, verifier = (text or "{}").partition("\n")
-        kept = json.loads(facts)
+        kept, (verifier,) = secrets.opened_facts(house, db, REALM, ROW) or ({}, [Secret("")])
         if not hmac.compare_digest(str(kept.get("state", "")), vault.digest(state)):
             raise StateRefused(
                 "this answer belongs to no sign-in that was begun here, or came a second time", hint=ANEW
@@ -92,4 +89,4 @@ def _used(house: House, session: str | None, state: str) -> tuple[str, Secret]:
         raise StateRefused("the sign-in was begun in another browser or session", hint=ANEW)
     if house.clock.now() >= kept["expires_at"]:
         raise StateRefused("the sign-in took longer than ten minutes", hint=ANEW)
-    return kept["redirect_uri"], Secret(verifier)
+    return kept["redirect_uri"], verifier

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets as random
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from longhouse.masking import SHORTEST
 from longhouse.repo import sync_state
 from longhouse.repo.git import BRANCH
 from longhouse.store import events, settings
+from longhouse.store.database import Connection
 from longhouse.vault import Secret
 
 REALM = "remote"
@@ -107,17 +107,16 @@ def save(
     """Connect, or change the connection; the next sync goes there. Raises Invalid."""
     remote = checked(url, token, branch, auto_push=auto_push, pull_minutes=pull_minutes, kind=kind)
     with house.db.write() as db:
-        text = secrets.opened(house, db, REALM, ROW)
-        before = None if text is None else _parsed(text)[0]
-        value = f"{json.dumps(asdict(remote))}\n{token.reveal()}"
-        secrets.store(house, db, REALM, ROW, value, by)
+        found = _opened_in(house, db)
+        before = None if found is None else found[0]
+        fingerprint = secrets.store_facts(house, db, REALM, ROW, asdict(remote), by, token)
         if before is None or (before.url, before.branch) != (remote.url, remote.branch):
             sync_state.begin(db)
         fact = {
             "auto_push": auto_push,
             "pull_minutes": pull_minutes,
             "kind": kind,
-            "fingerprint": house.keys.fingerprint(value.encode()),
+            "fingerprint": fingerprint,
         }
         audit.record(house, db, by, "repo.connect", "remote", after=fact)
         events.append(db, "repo.changed", "repo", {"connected": True}, house.clock.now())
@@ -191,10 +190,12 @@ def _invalid(field: str, message: str, hint: str = "") -> Invalid:
 
 def _opened(house: House) -> tuple[Remote, Secret] | None:
     with house.db.read() as db:
-        text = secrets.opened(house, db, REALM, ROW)
-    return None if text is None else _parsed(text)
+        return _opened_in(house, db)
 
 
-def _parsed(text: str) -> tuple[Remote, Secret]:
-    first, _, rest = text.partition("\n")
-    return Remote(**json.loads(first)), Secret(rest)
+def _opened_in(house: House, db: Connection) -> tuple[Remote, Secret] | None:
+    found = secrets.opened_facts(house, db, REALM, ROW)
+    if found is None:
+        return None
+    facts, (token,) = found
+    return Remote(**facts), token
