@@ -149,7 +149,7 @@ def _prove(author: Author, points: int, proves: Callable[..., None]) -> None:
 
 
 def test_an_edit_is_in_history_whole_or_not_at_all(author: Author, proves: Callable[..., None]):
-    _prove(author, 15, proves)
+    _prove(author, 40, proves)
 
 
 @pytest.mark.soak
