@@ -86,7 +86,7 @@ def cron_and_croniter_agree(text: str) -> bool:
     """croniter takes a day field that lists every day, in whatever way, for a star; a star before a step for none; and
     a week of seven days from 0 on."""
     *_, dom, _, dow = text.upper().split()
-    if re.search(r"\b(\w+)-\1\b", text):
+    if re.search(r"\b0*(\w+)-0*\1\b", text.upper()):
         return False  # read as open at its end
     return (dom == "*" or not set("*/-L") & set(dom)) and (dow == "*" or not set("*/-L#7,") & set(dow))
 
@@ -127,11 +127,15 @@ def compare(count: int, seed: str) -> Counter[str]:
             other = croniter(
                 text, datetime.fromtimestamp(start, UTC), second_at_beginning=True, max_years_between_matches=60
             )
-            in_utc, due = Cron(text), start * 1000
-            for _ in range(2):
-                due = in_utc.after(due)
-                assert due == other.get_next(float) * 1000, said
-            seen["agreed with croniter"] += 1
+            in_utc = Cron(text)
+            ours = [first := in_utc.after(start * 1000), in_utc.after(first)]
+            if ours == [other.get_next(float) * 1000 for _ in range(2)]:
+                seen["agreed with croniter"] += 1
+            else:  # it has faults of its own: the walk is the judge
+                walked = [due * 1000 for due in by_walking(read, "UTC", start + 1)[:2]]
+                assert (ours, said) == (walked, said)
+                seen["croniter wrong"] += 1
+    assert seen["croniter wrong"] <= count / 100, seen
     return seen
 
 
@@ -139,13 +143,14 @@ def figure(seen: Counter[str], count: int) -> str:
     return (
         f"0 differences in {seen['due times']:,} due times of {count:,} random texts; {seen['refused by both']:,}"
         f" refused by both, {seen['never due, refused']:,} never due and refused;"
-        f" croniter agrees on {seen['agreed with croniter']:,}"
+        f" croniter agrees on {seen['agreed with croniter']:,} and is wrong, by the walk, on {seen['croniter wrong']:,}"
     )
 
 
 def test_random_texts(proves: Callable[..., None]):
     seen = compare(1_500, a_seed())
-    assert min(seen.values()) > 0 and seen["texts"] > 900
+    assert seen["texts"] > 900 and min(seen["refused by both"], seen["never due, refused"]) > 0
+    assert seen["agreed with croniter"] > 100
     wrong = words_as_apscheduler_reads_them()
     proves(
         "P13", figure=figure(seen, 1_500), control=f"days of the week counted from Monday: {wrong} of 7 texts differ"

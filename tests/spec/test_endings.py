@@ -59,7 +59,7 @@ def unserialisable(): return {1, 2, 3}
 SETTINGS = {
     "loops": "timeout_seconds=1, max_attempts=1",
     "closes_all": "timeout_seconds=1, max_attempts=1",
-    "deaf": "timeout_seconds=1, max_attempts=1",
+    "deaf": "timeout_seconds=5, max_attempts=1",  # long enough to have become deaf on a busy machine
     "memory": "memory_mb=200, max_attempts=1",
     "retry": "max_attempts=2",
 }
