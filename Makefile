@@ -21,7 +21,7 @@ run: setup
 	@$(BIN)/longhouse-jobs serve
 
 test: dev check
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not soak"
+	@$(BIN)/pytest -n 3 --dist worksteal -m "not soak"
 
 check: dev
 	@$(BIN)/ruff format --check --quiet $(wildcard $(SOURCES))
