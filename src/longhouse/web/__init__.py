@@ -7,12 +7,27 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
-from longhouse.web import backfills, clock, connect, files, jobs, login, memory, past, pauses, repo, runs, secrets, sync
+from longhouse.web import (
+    backfills,
+    clock,
+    connect,
+    files,
+    job,
+    jobs,
+    login,
+    memory,
+    past,
+    pauses,
+    repo,
+    runs,
+    secrets,
+    sync,
+)
 from longhouse.web.page import ASSETS, note_events, outside, page
 
 router = APIRouter()
 router.include_router(login.router)
-for part in (jobs, memory, pauses, backfills, runs, past, repo, files, sync, connect, secrets, clock):
+for part in (jobs, job, memory, pauses, backfills, runs, run, past, repo, files, sync, connect, secrets, clock):
     router.include_router(part.router, dependencies=[Depends(note_events)])
 router.include_router(connect.callback, dependencies=[Depends(note_events)])
 
