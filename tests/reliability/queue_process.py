@@ -286,6 +286,7 @@ def child(order: Order, settled: Callable[[], None]) -> None:
     try:
         house = open_house(Path(order.folder), order.epoch, f"{os.getpid()}-{time.time_ns()}")
         Life(house, order, settled).live()
+        threading.excepthook = lambda _: None  # the idle workers find the database closed
         house.db.close()
     except BaseException:
         traceback.print_exc()

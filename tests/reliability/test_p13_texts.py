@@ -149,8 +149,7 @@ def figure(seen: Counter[str], count: int) -> str:
 
 def test_random_texts(proves: Callable[..., None]):
     seen = compare(1_500, a_seed())
-    assert seen["texts"] > 900 and min(seen["refused by both"], seen["never due, refused"]) > 0
-    assert seen["agreed with croniter"] > 100
+    assert min(seen["texts"] / 900, seen["refused by both"], seen["agreed with croniter"] / 100) >= 1, seen
     wrong = words_as_apscheduler_reads_them()
     proves(
         "P13", figure=figure(seen, 1_500), control=f"days of the week counted from Monday: {wrong} of 7 texts differ"
