@@ -19,6 +19,7 @@ from longhouse.web import (
     past,
     pauses,
     repo,
+    run,
     runs,
     secrets,
     sync,
