@@ -84,7 +84,7 @@ def signed_in(browser: Browser, link: str, *, size: dict[str, int] = WIDE) -> Pa
     watch(page)
     page.goto(link)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/jobs")
+    page.wait_for_url(lambda url: "/login" not in url)
     return page
 
 

@@ -68,6 +68,7 @@ def home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         (tree / "jobs" / "failing.py").write_text(FAILING)
         (tree / "manifest.py").write_text(MANIFEST)
         page = signed_in(browser, link)
+        page.goto("/jobs")
         expect(page.get_by_role("link", name="counting", exact=True)).to_be_visible(timeout=10_000)
         yield Home(page, tree)
         assert PROBLEMS[page] == []

@@ -23,6 +23,7 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     data = tmp_path_factory.mktemp("past") / "data"
     with served(data) as link:
         page = signed_in(browser, link)
+        page.goto("/jobs")
         for text, said in ((MANIFEST, "Every hour"), (MANIFEST.replace("0 *", "*/30 *"), "30 minutes")):
             (data / "jobs" / "manifest.py").write_text(text)
             expect(page.locator("#job-hello")).to_contain_text(said, timeout=20_000)

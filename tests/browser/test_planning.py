@@ -24,6 +24,7 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with served(data) as link:
         (data / "jobs" / "manifest.py").write_text(MANIFEST)
         page = signed_in(browser, link)
+        page.goto("/jobs")
         expect(page.locator("#job-hello")).to_contain_text("Every hour", timeout=10_000)
         yield page
         assert PROBLEMS[page] == []
