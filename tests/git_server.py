@@ -10,6 +10,7 @@ import base64
 import datetime
 import hmac
 import os
+import secrets
 import ssl
 import subprocess
 import threading
@@ -39,13 +40,15 @@ NAMES = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(i
 
 
 class GitServer:
-    """One bare repository, `url`, for whoever sends `token` as password. Ended with `close()`."""
+    """One bare repository, `url`, for whoever sends `token` as password. Ended with `close()`.
 
-    def __init__(
-        self, folder: Path, *, token: str = "tkn_4711-canary-of-the-remote", path: str = "ada/jobs.git"
-    ) -> None:
+    The token is new each time: tests look for theirs in every process of the machine, and others run beside.
+    """
+
+    def __init__(self, folder: Path, *, token: str = "", path: str = "ada/jobs.git") -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.token, self.path = folder, token, path
+        self.folder, self.path = folder, path
+        self.token = token or f"tkn_{secrets.token_hex(6)}-canary-of-the-remote"
         self.repo = folder / "repos" / path
         self.repo.parent.mkdir(parents=True)
         plain("init", "--quiet", "--bare", "--initial-branch=main", str(self.repo))

@@ -142,11 +142,11 @@ def watched(needles: tuple[bytes, ...]) -> Iterator[dict[str, int]]:
 
 
 def test_the_token_is_nowhere_after_twenty_kinds_of_failure(house, local, server, client, monkeypatch, caplog, capfd):
-    monkeypatch.setattr(transport, "STALL_SECONDS", 1)
     token = server.token
     needles = (token.encode(), base64.b64encode(f"x-access-token:{token}".encode()), token.encode().hex().encode())
     connect(house, server, auto_push=False)
     assert client.post("/api/jobs/repo/sync").status_code == 200
+    monkeypatch.setattr(transport, "STALL_SECONDS", 1)  # from here on nothing has to go well
     kinds, answers = 0, []
     with watched(needles) as seen:
         for number, fault in enumerate(FAULTS):
