@@ -124,12 +124,13 @@ def run_now(
     params: dict[str, Any] | None = None,
     text: bool = False,
     at: str | None = None,
+    debug: bool = False,
 ) -> Run:
     """A run of its own, at once or at a time to come, for a disabled job too.
 
-    `text`: the values come from a command line or form. Until its time a run for later is in nobody's way; then it
-    waits its turn like any other. Raises NotFound, Invalid (parameters, time), and Conflict while the job's overlap
-    setting leaves no room for a run at once.
+    `text`: the values come from a command line or form. `debug`: with all that `logging` has to say. Until its time a
+    run for later is in nobody's way; then it waits its turn like any other. Raises NotFound, Invalid (parameters,
+    time), and Conflict while the job's overlap setting leaves no room for a run at once.
     """
     with house.db.write() as db:
         job = get_known(db, job_id)
@@ -138,7 +139,7 @@ def run_now(
         if start is None:
             _refuse_overlap(house, db, job)
         trigger = "manual" if start is None else "later"
-        run_id = queue.enqueue(house, db, job, trigger=trigger, by=by, not_before=start, params=values)
+        run_id = queue.enqueue(house, db, job, trigger=trigger, by=by, not_before=start, params=values, debug=debug)
         return _run(db, run_id)
 
 
@@ -168,8 +169,10 @@ def _refuse_overlap(house: House, db: Connection, job: Job) -> None:
     )
 
 
-def rerun(house: House, run_id: int, by: By, *, same_commit: bool) -> Run:
+def rerun(house: House, run_id: int, by: By, *, same_commit: bool, debug: bool | None = None) -> Run:
     """The run once more with the same parameters: on the commit it ran, or on the one that is loaded now.
+
+    `debug` None: as the run had it.
 
     Raises NotFound, Conflict (still active, overlap) and Invalid if the parameters do not fit the latest code.
     """
@@ -196,6 +199,7 @@ def rerun(house: House, run_id: int, by: By, *, same_commit: bool) -> Run:
             due=old.due,
             params=params,
             pinned=same_commit,
+            debug=old.debug if debug is None else debug,
             rerun_of=run_id,
             max_attempts=1 if trial else None,
         )

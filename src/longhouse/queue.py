@@ -13,6 +13,7 @@ from longhouse import audit, history
 from longhouse.errors import Conflict
 from longhouse.house import SYSTEM, By, House
 from longhouse.runs import retry
+from longhouse.runs.fingerprint import fingerprint
 from longhouse.runs.state import TERMINAL, Reason, RunState, move
 from longhouse.store import attempts as attempt_rows
 from longhouse.store import events
@@ -74,6 +75,7 @@ def enqueue(
     not_before: int | None = None,
     params: dict[str, Any] | None = None,
     pinned: bool = False,
+    debug: bool = False,
     rerun_of: int | None = None,
     backfill_id: int | None = None,
     max_attempts: int | None = None,
@@ -103,6 +105,7 @@ def enqueue(
             "commit_sha": job.commit_sha,
             "environment": job.environment,
             "pinned": int(pinned),
+            "debug": int(debug),
             "rerun_of": rerun_of,
             "backfill_id": backfill_id,
             "now": now,
@@ -110,6 +113,8 @@ def enqueue(
     )
     if by is not SYSTEM and backfill_id is None:
         after = {"run": run_id, "trigger": trigger, "params": params or {}}
+        if debug:
+            after["debug"] = True
         if not_before is not None:
             after["at"] = not_before
         audit.record(house, db, by, "run.create", f"job:{job.id}", after=after)
@@ -213,6 +218,7 @@ def finish(house: House, run_id: int, attempt: int, ending: Ending) -> RunState 
                 "message": ending.message,
                 "result": None if ending.result is None else json.dumps(ending.result),
                 "error": None if ending.error is None else json.dumps(ending.error),
+                "fingerprint": _fingerprint(ending) if state is RunState.FAILED else None,
                 "not_before": retry_at,
                 "refund": int(ending.free_try),
                 "finished_at": now if state in TERMINAL else None,
@@ -280,6 +286,16 @@ def _retry_at(run: Run, ending: Ending, now: int) -> int:
     return now + int(retry.delay_seconds(run.tries_used, base, spread=spread) * 1000)
 
 
+def _fingerprint(ending: Ending) -> str:
+    return fingerprint(
+        reason=ending.reason,
+        message=ending.message,
+        error=ending.error,
+        exit_code=ending.exit_code,
+        signal=ending.signal,
+    )
+
+
 def _attempt_values(run_id: int, attempt: int, ending: Ending, now: int, retry_at: int | None) -> dict[str, Any]:
     return {
         "run_id": run_id,
@@ -336,6 +352,7 @@ def _cancel_waiting(house: House, db: Connection, run: Run, by: By, now: int) ->
             "message": f"Cancelled by {by.name} before it started.",
             "result": None,
             "error": None,
+            "fingerprint": None,
             "not_before": None,
             "refund": 0,
             "finished_at": now,

@@ -49,6 +49,10 @@ def run(request: RunJob, channel: Channel, flush: Callable[[], None]) -> int:
 
 def called(request: RunJob, channel: Channel) -> Any:
     """Import the job's module, call its function, and wait for it if it is asynchronous."""
+    if request.debug:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
     function = found(request)
     try:
         wanted = signature(function)

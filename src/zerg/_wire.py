@@ -60,6 +60,8 @@ class RunJob(Message):
     state: dict[str, Any] = fresh(default_factory=dict)
     artifacts: str = ""
     """An existing folder; the child leaves artifact files there and names them in `Artifact`."""
+    debug: bool = False
+    """Somebody wants to see more of this run: `logging` shows everything, and `ctx.debug` is True."""
 
 
 # --- notes ----------------------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ class Context:
         self.run_id = request.run_id
         self.attempt = request.attempt
         """1 for the first try."""
+        self.debug = request.debug
+        """Whoever started the run wants to see more of it."""
         self.params: dict[str, Any] = dict(params)
         self.secrets: dict[str, str] = dict(request.secrets)
         self.state = State(request.state, channel)

@@ -258,6 +258,21 @@ def test_a_key_that_is_none_is_refused(client, add_job, key):
     assert client.post("/api/jobs/daily-digest/run", headers={"Idempotency-Key": key}).status_code == 422
 
 
+def test_debug_logging_is_chosen_kept_by_a_rerun_and_on_record(client, house, add_job):
+    add_job(max_attempts=1, overlap="allow")
+    run = client.post("/api/jobs/daily-digest/run", json={"debug": True}).json()
+    assert run["debug"] is True
+    assert client.post("/api/jobs/daily-digest/run").json()["debug"] is False
+    claimed = queue.claim(house)
+    queue.finish(house, claimed.run.id, claimed.attempt, queue.Ending(state=RunState.FAILED, message="no", exit_code=3))
+    kept = [
+        client.post(f"/api/runs/{run['id']}/rerun", json=asked).json()["debug"]
+        for asked in ({}, {"commit": "latest"}, {"debug": False}, {"commit": "latest", "debug": False})
+    ]
+    assert kept == [True, True, False, False]
+    assert client.post("/api/jobs/daily-digest/run", json={"debug": "loud"}).status_code == 422
+
+
 def test_a_finished_run_shows_how_it_went(client, house, add_job):
     add_job(max_attempts=1)
     run = client.post("/api/jobs/daily-digest/run").json()

@@ -302,6 +302,14 @@ def test_a_run_is_repeated_with_its_parameters(cli: Cli) -> None:
     assert cli("runs", "rerun", str(run["id"]), "--same-commit", "--follow").out == "hello Bob  []\n"
 
 
+def test_debug_logging_is_asked_for_shown_and_kept(cli: Cli) -> None:
+    run = cli("run", "greet", "-p", "name=Bob", "--debug", "--wait", "--json").json
+    assert run["debug"] is True
+    assert "everything (debug)" in cli("runs", "show", str(run["id"])).out
+    assert cli("runs", "rerun", str(run["id"]), "--wait", "--json").json["debug"] is True
+    assert cli("runs", "rerun", str(run["id"]), "--no-debug", "--wait", "--json").json["debug"] is False
+
+
 # --- output ----------------------------------------------------------------------------------------------------------
 
 

@@ -441,3 +441,26 @@ def test_a_thread_that_goes_on_is_waited_for(tree: Tree) -> None:
     )
     assert bytes(answer.output) == b"late\n"
     assert code(answer) == 0
+
+
+LOGS = """
+import logging
+
+
+def run(ctx):
+    logging.getLogger("shop").debug("asked %s", "twice")
+    logging.getLogger("shop").warning("slow")
+    return ctx.debug
+"""
+
+
+def test_debug_shows_all_of_logging_and_is_told_to_the_job(tree: Tree) -> None:
+    answer = tree.body(LOGS, debug=True)
+    assert finished(answer).result is True
+    assert answer.output == b"DEBUG shop: asked twice\nWARNING shop: slow\n"
+
+
+def test_without_debug_logging_is_as_python_has_it(tree: Tree) -> None:
+    answer = tree.body(LOGS)
+    assert finished(answer).result is False
+    assert answer.output == b"slow\n"

@@ -155,6 +155,7 @@ class RunNow(Trial):
         str | None,
         Field(max_length=64, description="Not now, but then: ISO 8601; without a zone, in that of the instance."),
     ] = None
+    debug: Annotated[bool, Field(description="`logging` shows everything, and `ctx.debug` is true.")] = False
 
 
 @router.get("/api/jobs", dependencies=[Depends(needs("jobs:read"))])
@@ -188,7 +189,10 @@ def run_now(job_id: JobId, caller: TheCaller, replies: TheReplies, body: RunNow 
     asked = body or RunNow()
 
     def act(house: House) -> RunShown:
-        return run_shown(jobs.run_now(house, job_id, caller.by, params=asked.params, text=asked.text, at=asked.at))
+        run = jobs.run_now(
+            house, job_id, caller.by, params=asked.params, text=asked.text, at=asked.at, debug=asked.debug
+        )
+        return run_shown(run)
 
     return replies.once(202, act)
 

@@ -44,6 +44,7 @@ class RunShown(BaseModel):
     params: dict[str, Any]
     commit: str | None
     environment: str
+    debug: bool = Field(description="`logging` shows everything, and `ctx.debug` is true.")
     rerun_of: int | None
     backfill_id: int | None
     progress: dict[str, Any] | None
@@ -106,6 +107,9 @@ class Rerun(BaseModel):
     commit: Annotated[Literal["same", "latest"], Field(description="The code the run had, or what is loaded now.")] = (
         "same"
     )
+    debug: Annotated[
+        bool | None, Field(description="`logging` shows everything, and `ctx.debug` is true; null: as the run had it.")
+    ] = None
 
 
 @router.get("/api/runs", dependencies=[Depends(needs("runs:read"))])
@@ -160,8 +164,11 @@ def cancel(run_id: RunId, house: TheHouse, caller: TheCaller) -> RunShown:
 )
 def rerun(run_id: RunId, caller: TheCaller, replies: TheReplies, body: Rerun | None = None) -> Response:
     """The run once more with the same parameters, on the same commit or on what is loaded now."""
-    same = (body or Rerun()).commit == "same"
-    return replies.once(202, lambda house: run_shown(jobs.rerun(house, run_id, caller.by, same_commit=same)))
+    asked = body or Rerun()
+    same, debug = asked.commit == "same", asked.debug
+    return replies.once(
+        202, lambda house: run_shown(jobs.rerun(house, run_id, caller.by, same_commit=same, debug=debug))
+    )
 
 
 # --- showing --------------------------------------------------------------------------------------------------------
@@ -189,6 +196,7 @@ def run_values(run: Run) -> dict[str, Any]:
         "params": run.params,
         "commit": run.commit_sha,
         "environment": run.environment,
+        "debug": run.debug,
         "rerun_of": run.rerun_of,
         "backfill_id": run.backfill_id,
         "progress": run.progress,

@@ -31,14 +31,24 @@ def runs() -> None:
 @click.option(
     "--at", metavar="TIME", help="Not now, but at this time: 2026-02-04 08:00 in the instance's zone, or 90m from now."
 )
+@click.option("--debug", is_flag=True, help="With all that logging has to say; ctx.debug is True.")
 @WAIT
 @FOLLOW
 @TIMEOUT
 def run(
-    call: Call, job_id: str, params: tuple[str, ...], at: str | None, wait: bool, follow: bool, timeout: float | None
+    call: Call,
+    job_id: str,
+    params: tuple[str, ...],
+    at: str | None,
+    debug: bool,
+    wait: bool,
+    follow: bool,
+    timeout: float | None,
 ) -> int:
     """Start a run of a job, now or later, also of a disabled or paused one."""
     body: dict[str, Any] = {"params": values(params), "text": True}
+    if debug:
+        body["debug"] = True
     if at is not None:
         body["at"] = from_now(at) or at
     started = call.instance.post(f"/api/jobs/{following.segment(job_id)}/run", body)
@@ -108,6 +118,7 @@ def show(call: Call, run_id: int) -> None:
         ("Commit", found["commit"] or "-"),
         ("Environment", found["environment"] or "standard library"),
         *([("Repeats", f"run {found['rerun_of']}")] if found["rerun_of"] else []),
+        *([("Logging", "everything (debug)")] if found["debug"] else []),
         *([("Backfill", found["backfill_id"])] if found["backfill_id"] else []),
         *((f"-p {name}", value) for name, value in found["params"].items()),
         *([("Result", terminal.compact(found["result"]))] if found["result"] is not None else []),
@@ -209,10 +220,17 @@ def cancel(call: Call, run_id: int | None, job: str | None, wait: bool, timeout:
 @RUN
 @click.option("--same-commit", "commit", flag_value="same", default="same", help="With the code the run had (default).")
 @click.option("--latest", "commit", flag_value="latest", help="With the code that is loaded now.")
+@click.option(
+    "--debug/--no-debug", default=None, help="With all that logging has to say, or not; else as the run had it."
+)
 @WAIT
 @FOLLOW
 @TIMEOUT
-def rerun(call: Call, run_id: int, commit: str, wait: bool, follow: bool, timeout: float | None) -> int:
+def rerun(
+    call: Call, run_id: int, commit: str, debug: bool | None, wait: bool, follow: bool, timeout: float | None
+) -> int:
     """Run again with the same parameters."""
-    started = call.instance.post(f"/api/runs/{run_id}/rerun", {"commit": commit})
+    started = call.instance.post(
+        f"/api/runs/{run_id}/rerun", {"commit": commit} | ({} if debug is None else {"debug": debug})
+    )
     return _after(call, started, wait=wait, follow=follow, timeout=timeout)

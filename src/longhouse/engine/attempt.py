@@ -163,6 +163,7 @@ class Attempt:
             secrets=secrets.of_job(self.house, spec),
             state=notes.state(),
             artifacts=str(artifacts),
+            debug=run.debug,
         )
         try:
             asked = encode(request)

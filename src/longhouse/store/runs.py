@@ -11,8 +11,8 @@ from zerg._wire import JobDescription
 
 COLUMNS = (
     "id, job_id, state, reason, message, trigger, actor, surface, due, not_before, priority, attempt, tries_used,"
-    " max_attempts, params, spec, commit_sha, environment, pinned, rerun_of, backfill_id, result, error, progress,"
-    " cancel_requested_at, created_at, started_at, finished_at"
+    " max_attempts, params, spec, commit_sha, environment, pinned, debug, rerun_of, backfill_id, result, error,"
+    " fingerprint, progress, cancel_requested_at, created_at, started_at, finished_at"
 )
 LISTED = (
     COLUMNS.replace(" spec,", " '{}' AS spec,")
@@ -43,10 +43,14 @@ class Run:
     commit_sha: str | None
     environment: str
     pinned: bool
+    debug: bool
+    """Whoever started it wants to see more of it."""
     rerun_of: int | None
     backfill_id: int | None
     result: Any
     error: dict[str, Any] | None
+    fingerprint: str | None
+    """Of a run that failed: runs that failed the same way have the same."""
     progress: dict[str, Any] | None
     cancel_requested_at: int | None
     created_at: int
@@ -58,16 +62,16 @@ def _run(row: Row) -> Run:
     fields: dict[str, Any] = dict(row)
     for name in ("params", "spec", "result", "error", "progress"):
         fields[name] = json.loads(row[name]) if row[name] is not None else None
-    fields["pinned"] = bool(row["pinned"])
+    fields |= {name: bool(row[name]) for name in ("pinned", "debug")}
     return Run(**fields)
 
 
 ENQUEUE = """
 INSERT INTO runs (job_id, trigger, actor, surface, due, not_before, priority, overlap, concurrency_group,
-                  concurrency_limit, max_attempts, params, spec, commit_sha, environment, pinned, rerun_of,
+                  concurrency_limit, max_attempts, params, spec, commit_sha, environment, pinned, debug, rerun_of,
                   backfill_id, created_at)
 VALUES (:job_id, :trigger, :actor, :surface, :due, :not_before, :priority, :overlap, :concurrency_group,
-        :concurrency_limit, :max_attempts, :params, :spec, :commit_sha, :environment, :pinned, :rerun_of,
+        :concurrency_limit, :max_attempts, :params, :spec, :commit_sha, :environment, :pinned, :debug, :rerun_of,
         :backfill_id, :now)
 """
 
@@ -280,7 +284,7 @@ def claim(db: Connection, values: dict[str, Any]) -> bool:
 
 MOVE = """
 UPDATE runs SET state = :new, reason = :reason, message = :message, result = :result, error = :error,
-       not_before = coalesce(:not_before, not_before), tries_used = tries_used - :refund,
+       fingerprint = :fingerprint, not_before = coalesce(:not_before, not_before), tries_used = tries_used - :refund,
        finished_at = :finished_at, progress = CASE WHEN :new = 'retrying' THEN NULL ELSE progress END
  WHERE id = :id AND state = :old AND attempt = :attempt
 """

@@ -76,15 +76,19 @@ CREATE TABLE runs (
     commit_sha TEXT, -- what runs; set by the first claim unless pinned
     environment TEXT NOT NULL DEFAULT '',
     pinned INTEGER NOT NULL DEFAULT 0, -- commit and spec were chosen when the run was made
+    debug INTEGER NOT NULL DEFAULT 0, -- whoever started it wants to see more of it
     rerun_of INTEGER,
     backfill_id INTEGER,
     result TEXT, -- JSON
     error TEXT, -- JSON {type, traceback, file, line} of the last attempt that failed
+    fingerprint TEXT, -- what runs have in common that failed the same way; see longhouse.runs.fingerprint
     progress TEXT, -- JSON {done, total, text}
     cancel_requested_at INTEGER,
     created_at INTEGER NOT NULL,
     started_at INTEGER,
-    finished_at INTEGER
+    finished_at INTEGER,
+    -- its place in time: its start; its end, if it never started; while it waits, when it may start
+    at INTEGER AS (coalesce(started_at, finished_at, not_before)) VIRTUAL
 ) STRICT;
 
 CREATE INDEX runs_waiting ON runs (priority DESC, not_before, id) WHERE state IN ('queued', 'retrying');
@@ -93,6 +97,12 @@ CREATE INDEX runs_running ON runs (concurrency_group, id) WHERE state = 'running
 CREATE INDEX runs_of_job ON runs (job_id, id);
 CREATE INDEX runs_again ON runs (rerun_of) WHERE rerun_of IS NOT NULL;
 CREATE INDEX runs_by_state ON runs (state, id);
+CREATE INDEX runs_failed ON runs (finished_at, job_id) WHERE state = 'failed';
+CREATE INDEX runs_at ON runs (state, at, finished_at);
+CREATE INDEX runs_of_job_at ON runs (job_id, state, at, finished_at);
+CREATE INDEX runs_long ON runs (finished_at, job_id, state, at) WHERE finished_at - started_at > 600000;
+CREATE INDEX runs_failed_as ON runs (fingerprint, finished_at, job_id) WHERE fingerprint IS NOT NULL;
+CREATE INDEX runs_created ON runs (created_at);
 CREATE INDEX runs_of_backfill ON runs (backfill_id, id) WHERE backfill_id IS NOT NULL;
 
 -- The same table as longhouse.runs.state.NEXT; a test holds them together.
@@ -146,6 +156,10 @@ CREATE TABLE firings (
 ) STRICT;
 
 CREATE UNIQUE INDEX firings_open ON firings (job_id) WHERE last_due IS NULL;
+CREATE INDEX firings_missed ON firings (last_due)
+    WHERE "end" IN ('missed_down', 'missed_late', 'missed_full', 'held_clock', 'skipped_overlap',
+                    'blocked_approval', 'blocked_budget');
+CREATE INDEX firings_not_run ON firings (job_id, due) WHERE "end" <> 'ran';
 CREATE INDEX firings_run ON firings (run_id) WHERE run_id IS NOT NULL;
 
 CREATE TABLE job_state (
@@ -189,6 +203,12 @@ CREATE TABLE audit (
     previous_hash TEXT NOT NULL,
     hash TEXT NOT NULL
 ) STRICT;
+-- What people and programs did, without the end of every run: there can be a million of those.
+CREATE INDEX audit_acts ON audit (seq) WHERE verb <> 'run.finish';
+CREATE INDEX audit_actor ON audit (actor, seq) WHERE verb <> 'run.finish';
+CREATE INDEX audit_verb ON audit (verb, seq) WHERE verb <> 'run.finish';
+CREATE INDEX audit_subject ON audit (subject, seq) WHERE verb <> 'run.finish';
+CREATE INDEX audit_at ON audit (at) WHERE verb <> 'run.finish';
 
 CREATE TABLE login_codes (
     hash TEXT PRIMARY KEY,
