@@ -44,10 +44,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("jobs", "queue", "history", "ledger", "pauses", "jumps", "held", "moments", "backfills", "loading"),
         *("consequences", "restoring"),
-        *("edits", "drafts"),
+        *("edits", "drafts", "new_jobs", "job_templates"),
         *("stopping", "trials", "doctor"),
-        *("accounts", "audit", "envs", "secrets"),
-        *("intake", "repo", "alerts", "commis", "settings", "output", "retention"),
+        *("accounts", "activity", "audit", "envs", "secrets"),
+        *("intake", "repo", "alerts", "commis", "settings", "output", "logsearch", "retention"),
     ),
     ("house",),
     ("store", "launch"),
@@ -55,6 +55,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("runs", "triggers"),
     (
         *("errors", "clock", "feed", "vault", "sealing", "masking", "token_shapes"),
+        *("passwords", "tries", "setup", "kinds"),
         *("installer", "outward", "config", "paths", "logs", "version"),
     ),
 )

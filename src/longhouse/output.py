@@ -285,7 +285,7 @@ def _cut(text: bytes, frame: Frame, cursor: Cursor) -> Iterator[Piece]:
     cursor.length += len(text)
 
 
-def _whole_lines(path: Path, start: Entry, streams: Collection[int] | None) -> Iterator[tuple[Frame, int, bytes]]:
+def whole_lines(path: Path, start: Entry, streams: Collection[int] | None) -> Iterator[tuple[Frame, int, bytes]]:
     """Frame of its beginning, number and bytes of each line; the last one may still grow."""
     first: Frame | None = None
     number, parts, cursor = 0, [], start.cursor()
@@ -330,7 +330,7 @@ def read_lines(
         start = known[max(0, at - 1)]
     kept: deque[tuple[Frame, int, bytes]] = deque()
     size, before, after = 0, start != known[0], False
-    for frame, number, data in _whole_lines(path, start, streams):
+    for frame, number, data in whole_lines(path, start, streams):
         if from_end is None and (number or frame.gap()[1].lines) < from_line:
             before = True
             continue

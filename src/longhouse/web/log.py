@@ -9,12 +9,16 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
-from longhouse import output
+from longhouse import logsearch, output
 from longhouse.output import Line, Page, Stream
+from longhouse.web import times
 from longhouse.web.ansi import PLAIN, Ansi, Style
 from longhouse.web.text import CONTROL, symbol
 
 LINES = 2_000
+OPENING = 250
+OPENING_BYTES = 44 * 1024
+"""What a page comes with: the whole of it is to be there in an instant, over a slow line, too."""
 TEXT_BYTES = 320 * 1024
 HTML_BYTES = 760 * 1024
 """A window's lines beyond this are left for the next one; with one more line of 64 KiB it stays under 1 MiB."""
@@ -29,6 +33,32 @@ FLAG = re.compile("[a-z]{2}")
 
 CLASSES = {Stream.OUT: "l", Stream.ERR: "l e", Stream.LOG: "l g", Stream.SYSTEM: "l y"}
 SAID = {Stream.ERR: "error output: ", Stream.LOG: "log: ", Stream.SYSTEM: "Longhouse: "}
+
+
+@dataclass(frozen=True)
+class View:
+    """How the reader wants to see the lines."""
+
+    streams: frozenset[int] | None = None
+    """Only these; None: all."""
+    started: int | None = None
+    """When the attempt began, milliseconds since the epoch; None: lines carry no times."""
+    zone: str = "UTC"
+
+    def stamp(self, ms: int) -> str:
+        """`18:23:07.412`, the time of day when a line came."""
+        if self.started is None:
+            return ""
+        at = self.started + ms
+        return f"{_second(at // 1000, self.zone)}.{at % 1000:03d}"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int, zone: str) -> str:
+    return times.local(seconds * 1000, zone).strftime("%H:%M:%S")
+
+
+ALL = View()
 
 
 @dataclass
@@ -53,43 +83,59 @@ class Window:
     position: int = 0
     """Where in the output `next` is, or a little before."""
     download: str = ""
+    nothing: bool = False
+    """There is no line to show: none was printed, or none of these streams."""
 
 
-def tail(path: Path | None, *, growing: bool) -> Window:
+def opening(path: Path | None, *, growing: bool, view: View = ALL) -> Window:
+    """The end of the output, as much as a page comes with."""
+    return _window(_read(path, view, from_end=OPENING), view, growing=growing, from_end=True, most_bytes=OPENING_BYTES)
+
+
+def tail(path: Path | None, *, growing: bool, view: View = ALL) -> Window:
     """The end of the output."""
-    return _window(_read(path, from_end=LINES), growing=growing, from_end=True)
+    return _window(_read(path, view, from_end=LINES), view, growing=growing, from_end=True)
 
 
-def around(path: Path | None, line: int, *, growing: bool) -> Window:
+def around(path: Path | None, line: int, *, growing: bool, view: View = ALL) -> Window:
     """A window with `line` in it, some before it; the end, if there is no such line."""
-    found = _read(path, from_line=max(1, line - 200))
+    found = _read(path, view, from_line=max(1, line - 200))
     if line > found.total:
-        return tail(path, growing=growing)
-    return _window(found, growing=growing, keep_start=True)
+        return tail(path, growing=growing, view=view)
+    return _window(found, view, growing=growing, keep_start=True, most=NEWS)
 
 
-def since(path: Path | None, line: int, style: str, *, growing: bool, jump: bool = False) -> Window:
+def since(path: Path | None, line: int, style: str, *, growing: bool, jump: bool = False, view: View = ALL) -> Window:
     """From `line` on, with the colours of where the reader stopped. `jump`: the end instead, if that is far away."""
-    found = _read(path, from_line=line)
+    found = _read(path, view, from_line=line)
     if jump and found.total - line > BEHIND:
-        return tail(path, growing=growing)
-    window = _window(found, growing=growing, style=style, keep_start=True, most=NEWS)
+        return tail(path, growing=growing, view=view)
+    window = _window(found, view, growing=growing, style=style, keep_start=True, most=NEWS)
     if not window.html:
         window.first, window.next, window.style = line, line, style
     return window
 
 
-def before(path: Path | None, line: int) -> Window:
+def before(path: Path | None, line: int, *, view: View = ALL) -> Window:
     """The lines that come before `line`, as many as fit."""
     count = LINES // 2
+    if view.streams is not None:
+        return _window(_before_of(path, line, count, view.streams), view, growing=False)
     while True:
         start = max(1, line - count)
-        page = _read(path, from_line=start)
+        page = _read(path, view, from_line=start)
         lines = [each for each in page.lines if each.number < line]
         whole = not page.more_after or len(lines) < len(page.lines) or (bool(lines) and lines[-1].number == line - 1)
         if whole or count == 1:
-            return _window(Page(lines, page.more_before, False, page.total, page.dropped_bytes), growing=False)
+            return _window(Page(lines, page.more_before, False, page.total, page.dropped_bytes), view, growing=False)
         count = max(1, count // 4)
+
+
+def _before_of(path: Path | None, line: int, count: int, streams: frozenset[int]) -> Page:
+    try:
+        return logsearch.last_before(path, line, count, streams, TEXT_BYTES) if path is not None else NOTHING
+    except FileNotFoundError:
+        return NOTHING
 
 
 def end_of(path: Path | None) -> int:
@@ -97,25 +143,38 @@ def end_of(path: Path | None) -> int:
     return output.entries(path)[-1].position if path is not None else 0
 
 
-def _read(path: Path | None, *, from_line: int = 1, from_end: int | None = None) -> Page:
+NOTHING = Page([], False, False, 0, 0)
+
+
+def _read(path: Path | None, view: View, *, from_line: int = 1, from_end: int | None = None) -> Page:
     if path is not None:
         try:
-            return output.read_lines(path, from_line=from_line, from_end=from_end, limit_bytes=TEXT_BYTES)
+            return output.read_lines(
+                path, from_line=from_line, from_end=from_end, limit_bytes=TEXT_BYTES, streams=view.streams
+            )
         except FileNotFoundError:
             pass
-    return Page([], False, False, 0, 0)
+    return NOTHING
 
 
 def _window(
-    page: Page, *, growing: bool, style: str = "", from_end: bool = False, keep_start: bool = False, most: int = LINES
+    page: Page,
+    view: View,
+    *,
+    growing: bool,
+    style: str = "",
+    from_end: bool = False,
+    keep_start: bool = False,
+    most: int = LINES,
+    most_bytes: int = HTML_BYTES,
 ) -> Window:
     ansi = {stream: Ansi() for stream in Stream}
     ansi[Stream.OUT].style = style_of(style)
     rows: list[tuple[Line, Markup, Style]] = []
     for each in page.lines[:most] if keep_start else page.lines[-most:]:
         at_start = ansi[Stream.OUT].style
-        rows.append((each, line_html(each, ansi[each.stream]), at_start))
-    kept = _fitting(rows, keep_start=keep_start)
+        rows.append((each, line_html(each, ansi[each.stream], view.stamp(each.ms)), at_start))
+    kept = _fitting(rows, most_bytes, keep_start=keep_start)
     numbered = [row for row in kept if row[0].number]
     more_after = page.more_after or (keep_start and len(kept) < len(page.lines))
     found = Window(
@@ -134,26 +193,29 @@ def _window(
     return found
 
 
-def _fitting(rows: list[tuple[Line, Markup, Style]], *, keep_start: bool) -> list[tuple[Line, Markup, Style]]:
-    """As many of them as HTML_BYTES allows, one at least, from the start or from the end."""
+def _fitting(
+    rows: list[tuple[Line, Markup, Style]], most_bytes: int, *, keep_start: bool
+) -> list[tuple[Line, Markup, Style]]:
+    """As many of them as fit, one at least, from the start or from the end."""
     kept: list[tuple[Line, Markup, Style]] = []
     size = 0
     for row in rows if keep_start else reversed(rows):
         size += len(row[1].encode())
-        if kept and size > HTML_BYTES:
+        if kept and size > most_bytes:
             break
         kept.append(row)
     return kept if keep_start else kept[::-1]
 
 
-def line_html(line: Line, ansi: Ansi) -> Markup:
+def line_html(line: Line, ansi: Ansi, stamp: str = "") -> Markup:
     if line.stream == Stream.GAP:
         return Markup('<p class="skipped">{}: the end follows</p>').format(line.text)
     text = "".join(span_html(*span) for span in ansi.line(line.text))
     hear = f'<span class="hear">{SAID[line.stream]}</span>' if line.stream in SAID else ""
     number, css_class = line.number, CLASSES[line.stream]
+    said_at = f' data-t="{stamp}"' if stamp else ""
     return Markup(  # noqa: S704  # the text is escaped, the rest our own
-        f'<div class="{css_class}" id="L{number}"><a href="#L{number}" tabindex="-1">{number}</a>'
+        f'<div class="{css_class}" id="L{number}"><a href="#L{number}" tabindex="-1"{said_at}>{number}</a>'
         f"{hear}<code>{text}</code></div>"
     )
 
