@@ -1,0 +1,62 @@
+"""Finding lines in what a run printed: by their text, or those of some streams before a line. Nothing is kept."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from longhouse.output import LONGEST_PAGE, Entry, Line, Page, Stream, entries, whole_lines
+
+MOST = 10_000
+"""Lines that a search names; it counts on beyond them."""
+LONGEST_TEXT = 200
+ESCAPE = re.compile(rb"\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]|[\]PX^_][^\x1b\x07\n]*(?:\x07|\x1b\\)|[\x20-\x2f]*[\x30-\x7e])")
+
+
+@dataclass(frozen=True)
+class Matches:
+    lines: list[int]
+    """Numbers of the first MOST lines with the text, in order."""
+    total: int
+    """How many lines have it."""
+
+
+def search(path: Path | None, text: str, streams: Collection[int] | None = None) -> Matches:
+    """The lines with `text` in what a reader sees of them, capital or small; of some streams, or of all."""
+    found: list[int] = []
+    wanted, total = text.lower(), 0
+    if not wanted or path is None:
+        return Matches([], 0)
+    try:
+        for frame, number, data in whole_lines(path, Entry(), streams):
+            if frame.stream == Stream.GAP:
+                continue
+            seen = ESCAPE.sub(b"", data) if b"\x1b" in data else data
+            if wanted in seen.decode(errors="replace").lower():
+                total += 1
+                if total <= MOST:
+                    found.append(number)
+    except FileNotFoundError:
+        return Matches([], 0)
+    return Matches(found, total)
+
+
+def last_before(path: Path, line: int, count: int, streams: Collection[int], limit_bytes: int = LONGEST_PAGE) -> Page:
+    """The last `count` lines of these streams before `line`; what was dropped counts as a line.
+
+    Raises FileNotFoundError.
+    """
+    kept: deque[Line] = deque()
+    size, before = 0, False
+    for frame, number, data in whole_lines(path, entries(path)[0], streams):
+        if (number or frame.gap()[1].lines) >= line:
+            break
+        kept.append(Line(number, frame.ms, Stream(frame.stream), data.decode(errors="replace")))
+        size += len(data)
+        while len(kept) > 1 and (len(kept) > count or size > limit_bytes):
+            size -= len(kept.popleft().text.encode())
+            before = True
+    return Page(list(kept), before, False, line - 1, 0)
