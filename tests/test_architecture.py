@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("jobs", "queue", "history", "ledger", "pauses", "jumps", "held", "moments", "backfills", "loading"),
         *("consequences", "restoring"),
         *("edits", "drafts", "new_jobs", "job_templates"),
-        *("stopping", "trials", "doctor"),
+        *("stopping", "trials", "doctor", "overview", "search"),
         *("accounts", "activity", "audit", "envs", "secrets"),
         *("intake", "repo", "alerts", "commis", "settings", "output", "logsearch", "retention"),
     ),

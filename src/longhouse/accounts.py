@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
-from weakref import WeakKeyDictionary
 
-from longhouse import audit, vault
-from longhouse.errors import Forbidden, Gone, Invalid, NotFound, StorageFull, TooMany, Unavailable
+from longhouse import audit, passwords, vault
+from longhouse.errors import Forbidden, Gone, Invalid, NotFound, StorageFull, Unavailable
 from longhouse.house import SYSTEM, By, House
 from longhouse.store import accounts as rows
 from longhouse.store import settings
 from longhouse.store.accounts import Token
-from longhouse.store.database import Connection, Database
-
-if TYPE_CHECKING:
-    from argon2 import PasswordHasher
+from longhouse.store.database import Connection, Row
+from longhouse.tries import NEW_LINK, tries_of
 
 SCOPES = (
     "jobs:read",
@@ -44,17 +39,10 @@ HOUR_MS = 60 * MINUTE_MS
 CODE_MS = 15 * MINUTE_MS
 IDLE_MS = 12 * HOUR_MS
 ABSOLUTE_MS = 7 * 24 * HOUR_MS
+MOST_SESSIONS = 200
+SHORT = 16
 SEEN_MS = 10 * MINUTE_MS
 """`seen_at` and `used_at` are written no more often than this: reading a page writes nothing."""
-
-MIN_PASSWORD = 12
-MAX_PASSWORD = 1024
-HASHES_AT_ONCE = 2
-"""Each takes 64 MiB while it lasts."""
-HASH_WAIT_SECONDS = 10
-FREE_TRIES = 5
-MAX_DELAY_SECONDS = 900
-MAX_PEERS = 10_000
 
 
 class LoginRefused(Forbidden):
@@ -67,12 +55,6 @@ class LoginCodeSpent(Gone):
     """A login link works once, and for 15 minutes."""
 
     code = "login.code_spent"
-
-
-class TooManyLogins(TooMany):
-    """Wrong passwords make the next try wait, twice as long each time."""
-
-    code = "login.too_many"
 
 
 @dataclass(frozen=True)
@@ -90,6 +72,23 @@ class Session:
     id: str
     csrf: str = field(repr=False)
     created_at: int
+
+
+@dataclass(frozen=True)
+class Living:
+    """A session as its owner sees it in a list."""
+
+    id: str
+    """The beginning of its digest: enough to tell sessions apart."""
+    peer: str
+    """The address it was opened from."""
+    agent: str
+    """What the browser called itself, cut."""
+    created_at: int
+    seen_at: int
+    """Exact to ten minutes."""
+    ends_at: int
+    """If nobody uses it until then."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +124,6 @@ def redeem(house: House, code: str, peer: str, agent: str) -> NewSession:
         return _open_session(house, db, "code", peer, agent)
 
 
-NEW_LINK = "Get a new one on the machine itself: longhouse-jobs login-link"
-
-
 # --- password -------------------------------------------------------------------------------------------------------
 
 
@@ -138,10 +134,10 @@ def has_password(house: House) -> bool:
 
 def set_password(house: House, password: str, by: By) -> None:
     """Set or change it; every session ends, the caller's too. Raises Invalid."""
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        message = f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters; this one has {len(password)}"
-        raise Invalid(message, errors=[{"pointer": "/password", "message": message}])
-    stored = {"hash": _hashed(password), "set_at": house.clock.now()}
+    wrong = passwords.problem(password)
+    if wrong is not None:
+        raise _of_field("/password", wrong)
+    stored = {"hash": passwords.hashed(password), "set_at": house.clock.now()}
     with house.db.write() as db:
         before = settings.get(db, "password") is not None
         settings.put(db, "password", stored)
@@ -150,109 +146,55 @@ def set_password(house: House, password: str, by: By) -> None:
         audit.record(house, db, by, "password.set", f"account:{OWNER}", before={"set": before}, after=after)
 
 
+def change_password(house: House, current: str, password: str, peer: str, by: By) -> None:
+    """`set_password` for somebody who is let in already: who knows the password of now, if there is one.
+
+    Raises Invalid, and TooManyLogins after wrong tries.
+    """
+    if has_password(house):
+        wrong = passwords.problem(password)
+        if wrong is not None:
+            raise _of_field("/password", wrong)
+        if _checked(house, current, peer) is None:
+            raise _of_field("/current", "this is not the password of now")
+    set_password(house, password, by)
+
+
 def login_password(house: House, password: str, peer: str, agent: str) -> NewSession:
     """A session for the password. Raises LoginRefused, and TooManyLogins after wrong tries, by account and by peer.
 
     `peer` is the address of the TCP connection, or of the hop before a trusted proxy.
     """
-    tries = _tries_of(house.db)
-    keys = (f"account:{OWNER}", f"peer:{peer}")
-    tries.take(keys, house.clock.monotonic())
-    with house.db.read() as db:
-        stored = settings.get(db, "password")
-    renewed = _verified(stored["hash"] if stored else None, password)
-    if renewed is None:
+    checked = _checked(house, password, peer)
+    if checked is None:
         raise LoginRefused("the password is wrong", hint=NEW_LINK)
-    tries.forget(keys)
     with house.db.write() as db:
-        if renewed:
-            settings.put(db, "password", {**stored, "hash": renewed})
+        stored = settings.get(db, "password")
+        if stored["hash"] != checked[0]:  # changed while it was being checked: every session has ended
+            raise LoginRefused("the password is wrong", hint=NEW_LINK)
+        if checked[1]:
+            settings.put(db, "password", {**stored, "hash": checked[1]})
         return _open_session(house, db, "password", peer, agent)
 
 
-def _hasher() -> PasswordHasher:
-    from argon2 import PasswordHasher
+def _checked(house: House, password: str, peer: str) -> tuple[str, str] | None:
+    """The hash it was checked against and the one to store from now on ("": the same); None if it is wrong.
 
-    return PasswordHasher()
-
-
-_hashing = threading.BoundedSemaphore(HASHES_AT_ONCE)
-
-
-def _hashed(password: str) -> str:
-    with _Turn():
-        return _hasher().hash(password)
-
-
-def _verified(stored: str | None, password: str) -> str | None:
-    """None: wrong. Empty: right. Else: right, and this is what should be stored from now on.
-
-    Costs the same whether a password is set or not.
+    Raises TooManyLogins.
     """
-    from argon2.exceptions import InvalidHashError, VerificationError
-
-    if len(password) > MAX_PASSWORD:
+    tries, keys = tries_of(house.db), (f"account:{OWNER}", f"peer:{peer}")
+    tries.take(keys, house.clock.monotonic())
+    with house.db.read() as db:
+        stored = settings.get(db, "password")
+    found = passwords.verified(stored["hash"] if stored else None, password)
+    if found is None:
         return None
-    with _Turn():
-        hasher = _hasher()
-        if stored is None:
-            hasher.hash(password)
-            return None
-        try:
-            hasher.verify(stored, password)
-        except (VerificationError, InvalidHashError):
-            return None
-        return hasher.hash(password) if hasher.check_needs_rehash(stored) else ""
+    tries.forget(keys)
+    return stored["hash"], found
 
 
-class _Turn:
-    """One of the few hashes at a time; raises TooManyLogins if none becomes free."""
-
-    def __enter__(self) -> None:
-        if not _hashing.acquire(timeout=HASH_WAIT_SECONDS):
-            raise TooManyLogins("too many logins at once", hint="Try again in a moment.", retry_after_seconds=5)
-
-    def __exit__(self, *_: object) -> None:
-        _hashing.release()
-
-
-class _Tries:
-    """Wrong logins by key; each further one makes that key wait twice as long. In memory: a flood writes nothing."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._keys: dict[str, tuple[int, float]] = {}
-
-    def take(self, keys: tuple[str, ...], now: float) -> None:
-        """Count a try as wrong until `forget` says otherwise, so that parallel ones count too. Raises TooManyLogins."""
-        with self._lock:
-            wait = max(self._keys.get(key, (0, now))[1] for key in keys) - now
-            if wait > 0:
-                raise TooManyLogins(
-                    f"too many wrong logins; the next try is possible in {int(wait) + 1} s",
-                    hint=NEW_LINK,
-                    retry_after_seconds=int(wait) + 1,
-                )
-            for key in keys:
-                count = self._keys.pop(key, (0, now))[0] + 1
-                delay = min(2.0 ** (count - FREE_TRIES), MAX_DELAY_SECONDS) if count > FREE_TRIES else 0.0
-                self._keys[key] = (count, now + delay)
-            while len(self._keys) > MAX_PEERS:
-                self._keys.pop(next(iter(self._keys)))
-
-    def forget(self, keys: tuple[str, ...]) -> None:
-        with self._lock:
-            for key in keys:
-                self._keys.pop(key, None)
-
-
-_tries: WeakKeyDictionary[Database, _Tries] = WeakKeyDictionary()
-_tries_lock = threading.Lock()
-
-
-def _tries_of(database: Database) -> _Tries:
-    with _tries_lock:
-        return _tries.setdefault(database, _Tries())
+def _of_field(pointer: str, message: str) -> Invalid:
+    return Invalid(message, errors=[{"in": "body", "pointer": pointer, "message": message}])
 
 
 # --- sessions -------------------------------------------------------------------------------------------------------
@@ -301,12 +243,37 @@ def logout(house: House, session_id: str, by: By) -> None:
             audit.record(house, db, by, "session.close", f"account:{OWNER}")
 
 
-def logout_all(house: House, by: By) -> int:
-    """End every session; how many there were."""
+def logout_all(house: House, by: By, *, but: str = "") -> int:
+    """End every session but one (`Session.id`); how many there were."""
     with house.db.write() as db:
-        ended = rows.drop_sessions(db)
+        ended = rows.drop_sessions(db, but)
         audit.record(house, db, by, "session.close_all", f"account:{OWNER}", after={"sessions_ended": ended})
         return ended
+
+
+def list_sessions(house: House) -> list[Living]:
+    """Those that live, the one used last first; at most MOST_SESSIONS of them."""
+    now = house.clock.now()
+    with house.db.read() as db:
+        found = rows.sessions(db, now - ABSOLUTE_MS, now - IDLE_MS, MOST_SESSIONS)
+    return [_living(row) for row in found]
+
+
+def _living(row: Row) -> Living:
+    ends_at = min(row["created_at"] + ABSOLUTE_MS, row["seen_at"] + IDLE_MS)
+    return Living(row["hash"][:SHORT], row["peer"], row["agent"], row["created_at"], row["seen_at"], ends_at)
+
+
+def end_session(house: House, id: str, by: By) -> Living:
+    """End the session with this `Living.id`. Raises NotFound."""
+    with house.db.write() as db:
+        row = rows.session_like(db, id) if len(id) == SHORT else None
+        if row is None:
+            raise NotFound("there is no such session; it may have ended already", hint="GET /api/sessions lists them.")
+        rows.drop_session(db, row["hash"])
+        after = {"peer": row["peer"], "agent": row["agent"]}
+        audit.record(house, db, by, "session.close", f"account:{OWNER}", after=after)
+        return _living(row)
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------

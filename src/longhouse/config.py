@@ -7,19 +7,17 @@ turns a feature off.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
-from longhouse import installer
-from longhouse.errors import CannotStart, LonghouseError, UsageError
+from longhouse import installer, kinds
+from longhouse.errors import CannotStart, Conflict, Invalid, LonghouseError, UsageError
 from longhouse.outward import GITHUB
 from longhouse.vault import Secret
 
@@ -73,6 +71,10 @@ class Config:
         """Every setting as it may be printed: passwords in addresses are dots."""
         values = {"data_dir": str(self.data_dir)} | {setting.name: getattr(self, setting.name) for setting in SETTINGS}
         return {name: _printable(value) for name, value in values.items()}
+
+    def fixed(self, name: str) -> bool:
+        """A flag or a variable says it, which goes before config.toml."""
+        return self.sources[name].startswith(("--", PREFIX))
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,41 @@ def write_first(path: Path, timezone: str) -> None:
         return
     part = path.with_name(".config.toml.new")
     part.write_text(f'timezone = "{timezone}"\n{text}', encoding="utf-8")
+    part.chmod(0o600)
+    part.replace(path)
+
+
+def changed(settings: Config, wanted: Mapping[str, Any]) -> Config:
+    """As it would be with these in config.toml; None: the default. Raises Invalid, naming each that makes no sense."""
+    by_name, path = {setting.name: setting for setting in SETTINGS}, settings.data_dir / "config.toml"
+    values, sources, problems = {}, dict(settings.sources), []
+    for name, value in wanted.items():
+        try:
+            found = by_name[name].default() if value is None else (by_name[name].parse(value), str(path))
+            values[name], sources[name] = found
+        except ValueError as error:
+            problems.append({"pointer": f"/{name}", "message": f"{name} is {error}"})
+    if problems:
+        raise Invalid("; ".join(problem["message"] for problem in problems), errors=problems)
+    return replace(settings, sources=sources, **values)
+
+
+def store(path: Path, wanted: Mapping[str, Any]) -> None:
+    """Into config.toml, beside what a person wrote there; None: out of it. Raises Conflict."""
+    import tomlkit
+    from tomlkit.exceptions import ParseError
+
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8") if path.exists() else FIRST)
+    except (OSError, UnicodeDecodeError, ParseError) as error:
+        raise Conflict(f"config.toml cannot be read: {error}", hint="Mend the file first.") from error
+    for name, value in wanted.items():
+        if value is None:
+            document.pop(name, None)
+        else:
+            document[name] = value
+    part = path.with_name(".config.toml.new")
+    part.write_text(tomlkit.dumps(document), encoding="utf-8")
     part.chmod(0o600)
     part.replace(path)
 
@@ -219,98 +256,6 @@ def _hint(key: str) -> str:
     return f"Did you mean {near[0]!r}?" if near else f"The settings are: {', '.join(NAMES)}."
 
 
-# --- kinds of values; each raises ValueError saying what was expected ------------------------------------------------
-
-
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value.strip()):
-            value = int(value)
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return value
-
-    return parse
-
-
-def _seconds(value: Any) -> float:
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 600:
-        raise ValueError("a number of seconds from 0 to 600")
-    return number
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in ("true", "1", "yes", "false", "0", "no"):
-        return value.strip().lower() in ("true", "1", "yes")
-    raise ValueError("true or false")
-
-
-def _text(pattern: str, expected: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value.strip()):
-            raise ValueError(expected)
-        return value.strip()
-
-    return parse
-
-
-_word = _text(r"\S+", "a word without spaces")
-_path = _text(r".+", "a path")
-_url = _text(r"(https?|socks5h?|file)://\S+", "an address such as https://host/path")
-_host = _text(r"[A-Za-z0-9.:_\[\]-]{1,253}", "a host name, without http:// and path")
-_identifier = _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "a name of letters, digits, dots, dashes")
-_server_url = _text(
-    r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.[0-9.]+|\[::1\]))(:[0-9]+)?(/[A-Za-z0-9._/-]*)?",
-    "an https address such as https://github.example.org",
-)
-_log_format = _text(r"text|json", "'text' or 'json'")
-
-
-def _server(value: Any) -> str:
-    return _server_url(value).rstrip("/")
-
-
-def _secret(value: Any) -> Secret:
-    return Secret(_word(value))
-
-
-def _host_name(value: Any) -> str:
-    return _host(value).lower()
-
-
-def _network(value: Any) -> str:
-    try:
-        return str(ipaddress.ip_network(_word(value)))
-    except ValueError as error:
-        raise ValueError("a list of addresses or networks such as 10.0.0.0/8") from error
-
-
-def _list(each: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
-    """A TOML list, or words with spaces or commas between them."""
-
-    def parse(value: Any) -> tuple[str, ...]:
-        if isinstance(value, str):
-            value = value.replace(",", " ").split()
-        if not isinstance(value, list | tuple):
-            raise ValueError("a list")
-        return tuple(each(item) for item in value)
-
-    return parse
-
-
-def _zone(value: Any) -> str:
-    try:
-        return ZoneInfo(_word(value)).key
-    except (ValueError, OSError, KeyError) as error:
-        raise ValueError("a time zone such as Europe/Berlin or UTC") from error
-
-
 # --- defaults ----------------------------------------------------------------------------------------------------
 
 
@@ -331,7 +276,7 @@ def _system_zone() -> tuple[str, str]:
     from tzlocal import get_localzone_name
 
     try:
-        return _zone(get_localzone_name()), "system"
+        return kinds.zone(get_localzone_name()), "system"
     except (ValueError, OSError, KeyError) as error:
         raise CannotStart(
             f"the system's time zone cannot be told: {error}",
@@ -344,29 +289,29 @@ def _by_terminal() -> tuple[str, str]:
 
 
 SETTINGS = (
-    Setting("host", _host_name, _fixed("127.0.0.1")),
-    Setting("port", _whole(0, 65535), _fixed(DEFAULT_PORT)),
-    Setting("slots", _whole(1, 256), _cores),
-    Setting("timezone", _zone, _system_zone),
-    Setting("allowed_hosts", _list(_host_name), _fixed(())),
-    Setting("trusted_proxies", _list(_network), _fixed(())),
-    Setting("stop_grace_seconds", _seconds, _fixed(2.0)),
-    Setting("keep_days", _whole(1, 36_500), _fixed(90)),
-    Setting("keep_runs_least", _whole(1, 1_000_000), _fixed(50)),
-    Setting("keep_runs_most", _whole(1, 10_000_000), _fixed(1000)),
-    Setting("process_limit", _whole(16, 1_000_000), _processes),
-    Setting("index_url", _url, _fixed(None), secret=True),
-    Setting("extra_index_urls", _list(_url), _fixed(()), secret=True),
-    Setting("find_links", _list(_word), _fixed(())),
-    Setting("proxy", _url, _fixed(None), secret=True),
-    Setting("ca_file", _path, _fixed(None)),
-    Setting("allow_source_builds", _boolean, _fixed(False)),
-    Setting("log_format", _log_format, _by_terminal),
-    Setting("github_url", _server, _fixed(GITHUB)),
-    Setting("github_api_url", _server, _fixed("")),
-    Setting("github_client_id", _identifier, _fixed("")),
-    Setting("github_app_slug", _identifier, _fixed("")),
-    Setting("github_client_secret", _secret, _fixed(None), secret=True),
+    Setting("host", kinds.host_name, _fixed("127.0.0.1")),
+    Setting("port", kinds.whole(0, 65535), _fixed(DEFAULT_PORT)),
+    Setting("slots", kinds.whole(1, 256), _cores),
+    Setting("timezone", kinds.zone, _system_zone),
+    Setting("allowed_hosts", kinds.list_of(kinds.host_name), _fixed(())),
+    Setting("trusted_proxies", kinds.list_of(kinds.network), _fixed(())),
+    Setting("stop_grace_seconds", kinds.seconds, _fixed(2.0)),
+    Setting("keep_days", kinds.whole(1, 36_500), _fixed(90)),
+    Setting("keep_runs_least", kinds.whole(1, 1_000_000), _fixed(50)),
+    Setting("keep_runs_most", kinds.whole(1, 10_000_000), _fixed(1000)),
+    Setting("process_limit", kinds.whole(16, 1_000_000), _processes),
+    Setting("index_url", kinds.url, _fixed(None), secret=True),
+    Setting("extra_index_urls", kinds.list_of(kinds.url), _fixed(()), secret=True),
+    Setting("find_links", kinds.list_of(kinds.word), _fixed(())),
+    Setting("proxy", kinds.url, _fixed(None), secret=True),
+    Setting("ca_file", kinds.path, _fixed(None)),
+    Setting("allow_source_builds", kinds.boolean, _fixed(False)),
+    Setting("log_format", kinds.log_format, _by_terminal),
+    Setting("github_url", kinds.server, _fixed(GITHUB)),
+    Setting("github_api_url", kinds.server, _fixed("")),
+    Setting("github_client_id", kinds.identifier, _fixed("")),
+    Setting("github_app_slug", kinds.identifier, _fixed("")),
+    Setting("github_client_secret", kinds.secret, _fixed(None), secret=True),
 )
 NAMES = tuple(setting.name for setting in SETTINGS)
 

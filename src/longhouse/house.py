@@ -16,6 +16,7 @@ from longhouse.masking import Masker
 from longhouse.outward import Outward
 from longhouse.paths import Paths
 from longhouse.runs.keep import Keep
+from longhouse.setup import Setup
 from longhouse.store.database import Database
 from longhouse.store.reserve import Reserve
 from longhouse.vault import Keys
@@ -88,6 +89,8 @@ class House:
     maskers: dict[int, Masker] = field(default_factory=dict)
     """The newest, by the version of the stored values that it hides."""
     masker_lock: threading.Lock = field(default_factory=threading.Lock)
+    setup: Setup = field(default_factory=Setup)
+    """What it was told to be like, and the way to change that."""
     notices: list[str] = field(default_factory=list)
     """What the owner should know about how the instance runs, shown by doctor and on the pages."""
     pace: Pace = field(init=False)
@@ -95,3 +98,8 @@ class House:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pace", Pace(self.clock))
+
+    def follow(self, keep: Keep, outward: Outward) -> None:
+        """Settings that change while the house is open. Whoever uses these two reads them anew each time."""
+        object.__setattr__(self, "keep", keep)
+        object.__setattr__(self, "outward", outward)

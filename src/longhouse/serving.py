@@ -10,18 +10,21 @@ import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from typing import Any
 
 from longhouse import accounts, boot, config, logs, secrets
 from longhouse.clock import SystemClock
 from longhouse.config import Config
 from longhouse.engine import Engine, rescuer
-from longhouse.errors import CannotStart, UsageError
+from longhouse.errors import CannotStart, Invalid, UsageError
 from longhouse.house import SYSTEM, House
 from longhouse.logs import Log
 from longhouse.outward import Outward
 from longhouse.paths import Paths
 from longhouse.runs.keep import Keep
+from longhouse.setup import Value
 
 log = Log("longhouse")
 
@@ -61,6 +64,7 @@ def serve(settings: Config) -> int:
         if rescued:
             log.warning("ended what an earlier server left behind", attempts=rescued)
         engine = Engine(house, slots=settings.slots)
+        follow(house, settings, engine.runner.resize)
         closing.callback(engine.stop)
         house.db.failed = engine.begin_stop  # what runs is ended; the server follows
         engine.scheduler.catch_up()
@@ -88,6 +92,39 @@ def _say_unreadable(house: House) -> None:
     if wrong:
         house.notices.append(f"{wrong} Put back the keys/master.json that belongs to this database, and start again.")
         log.error("stored secrets cannot be read", because=wrong)
+
+
+def follow(house: House, settings: Config, resize: Callable[[int], None]) -> None:
+    """Show these settings, and follow the changes that somebody makes to them while the house is open."""
+    now = settings
+
+    def change(wanted: Mapping[str, Any]) -> dict[str, Value]:
+        nonlocal now
+        fresh = config.changed(now, wanted)
+        try:
+            keep = _keep(fresh)
+        except UsageError as error:
+            errors = [{"pointer": "/keep_runs_least", "message": error.message}]
+            raise Invalid(error.message, hint=error.hint, errors=errors) from error
+        config.store(
+            house.paths.config, {name: None if wanted[name] is None else getattr(fresh, name) for name in wanted}
+        )
+        house.follow(keep, _outward(fresh))
+        resize(fresh.slots)
+        now = fresh
+        return _values(fresh)
+
+    house.setup.values, house.setup.change = _values(settings), change
+
+
+def _values(settings: Config) -> dict[str, Value]:
+    own = str(Paths(settings.data_dir).config)
+    return {
+        name: Value(
+            shown, "config.toml" if settings.sources[name] == own else settings.sources[name], settings.fixed(name)
+        )
+        for name, shown in settings.shown().items()
+    }
 
 
 def _keep(settings: Config) -> Keep:

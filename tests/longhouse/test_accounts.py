@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from longhouse import accounts, audit
+from longhouse import accounts, audit, passwords
 from longhouse.errors import Invalid, NotFound
 from longhouse.house import SYSTEM, By
 from longhouse.store import settings
+from longhouse.tries import Tries, TooManyLogins
 
 BY = By("owner", "web")
 PASSWORD = "correct horse battery"
@@ -28,7 +29,7 @@ def quick(monkeypatch):
     """argon2 with the least it can do: these tests are about what surrounds it."""
     from argon2 import PasswordHasher
 
-    monkeypatch.setattr(accounts, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(passwords, "hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 def stored_text(house):
@@ -158,7 +159,7 @@ def test_a_weaker_hash_is_renewed_at_login(house, quick, monkeypatch):
         weak = settings.get(db, "password")["hash"]
     from argon2 import PasswordHasher
 
-    monkeypatch.setattr(accounts, "_hasher", lambda: PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    monkeypatch.setattr(passwords, "hasher", lambda: PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
     accounts.login_password(house, PASSWORD, "p", "a")
     with house.db.read() as db:
         assert settings.get(db, "password")["hash"] != weak
@@ -193,7 +194,7 @@ class Counting:
 @pytest.fixture
 def counting(house, monkeypatch):
     hasher = Counting()
-    monkeypatch.setattr(accounts, "_hasher", lambda: hasher)
+    monkeypatch.setattr(passwords, "hasher", lambda: hasher)
     accounts.set_password(house, PASSWORD, BY)
     return hasher
 
@@ -202,7 +203,7 @@ def outcomes(house, peers):
     def tried(peer):
         try:
             accounts.login_password(house, "wrong password", peer, "a")
-        except (accounts.LoginRefused, accounts.TooManyLogins) as error:
+        except (accounts.LoginRefused, TooManyLogins) as error:
             return type(error)
 
     with ThreadPoolExecutor(50) as pool:
@@ -212,11 +213,11 @@ def outcomes(house, peers):
 def test_of_a_thousand_tries_at_once_a_handful_reaches_the_hasher(house, counting):
     found = outcomes(house, [f"192.0.2.{n % 250}" for n in range(1_000)])
     assert counting.asked <= 10 and counting.most <= 2
-    assert found.count(accounts.TooManyLogins) == 1_000 - counting.asked
+    assert found.count(TooManyLogins) == 1_000 - counting.asked
 
 
 def test_control_without_the_limit_they_all_would(house, counting, monkeypatch):
-    monkeypatch.setattr(accounts._Tries, "take", lambda self, keys, now: None)
+    monkeypatch.setattr(Tries, "take", lambda self, keys, now: None)
     outcomes(house, ["192.0.2.1"] * 60)
     assert counting.asked == 60 and counting.most <= 2
 
@@ -225,7 +226,7 @@ def test_each_wrong_try_waits_twice_as_long_and_a_right_one_starts_anew(house, c
     def waits():
         try:
             accounts.login_password(house, "wrong password", "p", "a")
-        except accounts.TooManyLogins as error:
+        except TooManyLogins as error:
             return error.facts["retry_after_seconds"]
         except accounts.LoginRefused:
             return 0

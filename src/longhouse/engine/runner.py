@@ -37,6 +37,10 @@ class Runner:
             at = runs.next_start(db, looked)
         return None if at is None else min(WAIT_SECONDS, max(0.0, (at - self._house.clock.now()) / 1000))
 
+    def resize(self, slots: int) -> None:
+        """From the next step on. What runs beyond fewer slots runs to its end."""
+        self._slots = slots
+
     def _start_next(self) -> bool:
         """False if nothing may start."""
         with self._claiming:

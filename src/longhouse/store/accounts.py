@@ -87,9 +87,31 @@ def drop_session(db: Connection, hash: str) -> bool:
     return run(db, "DELETE FROM sessions WHERE hash = :hash", {"hash": hash}) == 1
 
 
-def drop_sessions(db: Connection) -> int:
-    """End them all; how many there were."""
-    return run(db, "DELETE FROM sessions")
+def drop_sessions(db: Connection, but: str = "") -> int:
+    """End them all, but one; how many there were."""
+    return run(db, "DELETE FROM sessions WHERE hash <> :but", {"but": but})
+
+
+SESSION = "hash, created_at, seen_at, peer, agent"
+
+
+def sessions(db: Connection, created_after: int, seen_after: int, limit: int) -> list[Row]:
+    """The one used last first."""
+    return many(
+        db,
+        f"SELECT {SESSION} FROM sessions WHERE created_at > :created AND seen_at > :seen"  # noqa: S608
+        " ORDER BY seen_at DESC, created_at DESC LIMIT :limit",
+        {"created": created_after, "seen": seen_after, "limit": limit},
+    )
+
+
+def session_like(db: Connection, start: str) -> Row | None:
+    """The session whose digest begins like this."""
+    return one(
+        db,
+        f"SELECT {SESSION} FROM sessions WHERE hash >= :start AND hash < :start || 'g' LIMIT 1",  # noqa: S608
+        {"start": start},
+    )
 
 
 def drop_old_sessions(db: Connection, created_before: int, seen_before: int) -> None:

@@ -27,3 +27,59 @@ def page(db: Connection, after: int, limit: int) -> list[Row]:
     return many(
         db, "SELECT * FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit", {"after": after, "limit": limit}
     )
+
+
+ACTS = """
+SELECT seq, at, actor, surface, verb, subject, before, after FROM audit
+ WHERE verb <> 'run.finish' AND seq < :before
+"""
+OF_JOB = """
+ AND (subject = 'job:' || :job OR (subject >= 'run:' AND subject < 'run;'
+      AND EXISTS (SELECT 1 FROM runs WHERE id = CAST(substr(subject, 5) AS INTEGER) AND job_id = :job)))
+"""
+
+
+def acts(
+    db: Connection,
+    *,
+    before: int,
+    limit: int,
+    actor: str | None = None,
+    verbs: tuple[str, ...] = (),
+    job: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+) -> list[Row]:
+    """What was done, the newest first; the ends of runs left out. None: whatever it is."""
+    values: dict[str, Any] = {"before": before, "limit": limit, "actor": actor, "job": job}
+    values |= {"since": since, "until": until} | {f"verb{number}": verb for number, verb in enumerate(verbs)}
+    parts = [ACTS]
+    if actor is not None:
+        parts.append(" AND actor = :actor")
+    if verbs:
+        parts.append(f" AND verb IN ({', '.join(f':verb{number}' for number in range(len(verbs)))})")
+    if job is not None:
+        parts.append(OF_JOB)
+    if since is not None:
+        parts.append(" AND at >= :since")
+    if until is not None:
+        parts.append(" AND at < :until")
+    used = {name: value for name, value in values.items() if f":{name}" in "".join(parts) or name == "limit"}
+    return many(db, "".join(parts) + " ORDER BY seq DESC LIMIT :limit", used)
+
+
+ACTORS = """
+WITH RECURSIVE each (actor) AS (
+  SELECT min(actor) FROM audit WHERE verb <> 'run.finish'
+  UNION ALL
+  SELECT (SELECT min(actor) FROM audit WHERE verb <> 'run.finish' AND actor > each.actor) FROM each
+   WHERE each.actor IS NOT NULL
+)
+SELECT actor FROM each WHERE actor IS NOT NULL LIMIT :limit
+"""
+"""One step in the index for each, however many acts there are."""
+
+
+def actors(db: Connection, limit: int) -> list[str]:
+    """By name, those who have done anything."""
+    return [row["actor"] for row in many(db, ACTORS, {"limit": limit})]

@@ -88,7 +88,7 @@ CREATE TABLE runs (
     started_at INTEGER,
     finished_at INTEGER,
     -- its place in time: its start; its end, if it never started; while it waits, when it may start
-    at INTEGER AS (coalesce(started_at, finished_at, not_before)) VIRTUAL
+    at INTEGER AS (coalesce(started_at, finished_at, not_before)) STORED
 ) STRICT;
 
 CREATE INDEX runs_waiting ON runs (priority DESC, not_before, id) WHERE state IN ('queued', 'retrying');
@@ -103,6 +103,8 @@ CREATE INDEX runs_of_job_at ON runs (job_id, state, at, finished_at);
 CREATE INDEX runs_long ON runs (finished_at, job_id, state, at) WHERE finished_at - started_at > 600000;
 CREATE INDEX runs_failed_as ON runs (fingerprint, finished_at, job_id) WHERE fingerprint IS NOT NULL;
 CREATE INDEX runs_created ON runs (created_at);
+CREATE INDEX runs_ended ON runs (job_id, finished_at, state, started_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX runs_failed_of_job ON runs (job_id, id) WHERE state = 'failed';
 CREATE INDEX runs_of_backfill ON runs (backfill_id, id) WHERE backfill_id IS NOT NULL;
 
 -- The same table as longhouse.runs.state.NEXT; a test holds them together.
