@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from hypothesis import settings
 from starlette.testclient import TestClient
 
-from longhouse import accounts, api, doors, web
+from longhouse import accounts, api, config, doors, serving, web
 from longhouse.cli import root
 from longhouse.cli.call import Call
 from longhouse.cli.instance import Instance as ServerOf
@@ -75,8 +75,14 @@ def clock() -> HandClock:
     return HandClock()
 
 
+@pytest.fixture(scope="session")
+def sdk_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What children import: made once, nobody writes there."""
+    return sdk(tmp_path_factory.mktemp("sdk"))
+
+
 @pytest.fixture
-def house(tmp_path: Path, clock: HandClock) -> Iterator[House]:
+def house(tmp_path: Path, clock: HandClock, sdk_copy: Path) -> Iterator[House]:
     """An instance without a server: its database, keys and clock are real, nothing runs."""
     paths, feed = Paths(tmp_path / "data"), Feed()
     paths.data.mkdir(mode=0o700)
@@ -84,7 +90,7 @@ def house(tmp_path: Path, clock: HandClock) -> Iterator[House]:
     database.migrate(paths.data / "backups")
     keys = open_keys(paths.keyring, may_create=True)
     launcher = LocalLauncher()
-    yield House(
+    found = House(
         paths=paths,
         db=database,
         clock=clock,
@@ -95,13 +101,23 @@ def house(tmp_path: Path, clock: HandClock) -> Iterator[House]:
         up_since=clock.now(),
         version="0.1.0",
         launcher=launcher,
-        sdk=sdk(paths.cache),
+        sdk=sdk_copy,
         environments=Bare(),
         grace_seconds=1.0,
     )
+    told(found)
+    yield found
     launcher.close()
     feed.close()
     database.close()
+
+
+def told(house: House, **flags: Any) -> list[int]:
+    """Settings as a server would have handed them to the house; grows by what the runner is told about slots."""
+    resized: list[int] = []
+    environ = {"LONGHOUSE_JOBS_TIMEZONE": house.zone}
+    serving.follow(house, config.load({"data_dir": house.paths.data, **flags}, environ=environ), resized.append)
+    return resized
 
 
 BASE = "http://localhost:4747"

@@ -148,12 +148,10 @@ def figure(seen: Counter[str], count: int) -> str:
 
 
 def test_random_texts(proves: Callable[..., None]):
-    seen = compare(1_500, a_seed())
-    assert min(seen["texts"] / 900, seen["refused by both"], seen["agreed with croniter"] / 100) >= 1, seen
+    seen = compare(800, a_seed())
+    assert min(seen["texts"] / 500, seen["refused by both"], seen["agreed with croniter"] / 50) >= 1, seen
     wrong = words_as_apscheduler_reads_them()
-    proves(
-        "P13", figure=figure(seen, 1_500), control=f"days of the week counted from Monday: {wrong} of 7 texts differ"
-    )
+    proves("P13", figure=figure(seen, 800), control=f"days of the week counted from Monday: {wrong} of 7 texts differ")
 
 
 @pytest.mark.soak

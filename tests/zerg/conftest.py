@@ -13,7 +13,6 @@ import pytest
 from longhouse.launch.conversation import Answer, ask
 from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter, python_spec
-from longhouse.launch.sdk import sdk
 from zerg._wire import ManifestFailed, ManifestRead, ReadManifest, RunJob
 
 MANIFEST = """
@@ -77,11 +76,6 @@ def launcher() -> Iterator[LocalLauncher]:
     made = LocalLauncher()
     yield made
     made.close()
-
-
-@pytest.fixture(scope="session")
-def sdk_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sdk(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
