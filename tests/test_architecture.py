@@ -43,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("boot",),
     (
         *("jobs", "queue", "history", "ledger", "pauses", "jumps", "held", "moments", "backfills", "loading"),
-        *("consequences", "restoring"),
+        *("consequences", "restoring", "timeline", "calendars"),
         *("edits", "drafts", "new_jobs", "job_templates"),
         *("stopping", "trials", "doctor", "overview", "search"),
         *("accounts", "activity", "audit", "envs", "secrets"),

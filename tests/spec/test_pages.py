@@ -96,7 +96,7 @@ def test_the_password_form_is_there_once_a_password_is_set(fresh: Lived) -> None
     wrong = stranger.post("/login", data={"password": "wrong horse battery"}, headers={**OURS, **PAGE})
     assert wrong.status_code == 403 and "The password is wrong" in wrong.text
     right = stranger.post("/login", data={"password": "correct horse battery"}, headers={**OURS, **PAGE})
-    assert right.url.path == "/jobs"
+    assert right.url.path == "/"
 
 
 def test_signing_out_ends_it(fresh: Lived) -> None:

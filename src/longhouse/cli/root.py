@@ -8,19 +8,22 @@ from typing import Any
 import click
 
 from longhouse.cli import terminal
-from longhouse.cli.access import login_link, password, tokens
+from longhouse.cli.access import login_link, password, sessions, tokens
+from longhouse.cli.activity import activity
 from longhouse.cli.backfills import backfill, backfills
 from longhouse.cli.call import options
 from longhouse.cli.check import check
 from longhouse.cli.clock import clock
 from longhouse.cli.instance import Refused
-from longhouse.cli.jobs import jobs
 from longhouse.cli.local import completion, configuration, doctor, serve
+from longhouse.cli.new_jobs import jobs
 from longhouse.cli.pauses import pause, resume
 from longhouse.cli.runs import run as run_job
 from longhouse.cli.runs import runs
+from longhouse.cli.schedule import schedule
 from longhouse.cli.secrets import secrets
 from longhouse.cli.simulate import simulation
+from longhouse.cli.status import status
 from longhouse.cli.stopping import stop
 from longhouse.cli.sync import repo
 from longhouse.errors import LonghouseError, ManifestBroken
@@ -68,13 +71,17 @@ for each in (
     resume,
     clock,
     simulation,
+    schedule,
     check,
     repo,
     secrets,
     doctor,
+    status,
     login_link,
     password,
     tokens,
+    sessions,
+    activity,
     configuration,
     completion,
 ):

@@ -10,6 +10,19 @@ from longhouse.triggers.every import Every
 from zerg._wire import JobDescription
 
 
+class Scheduled(Protocol):
+    """What of a job says when it is due."""
+
+    @property
+    def cron(self) -> str | None: ...
+
+    @property
+    def every(self) -> int | None: ...
+
+    @property
+    def timezone(self) -> str | None: ...
+
+
 class Trigger(Protocol):
     """Times are milliseconds since the epoch, UTC."""
 
@@ -22,13 +35,13 @@ class Trigger(Protocol):
     def days(self, low: int, high: int) -> Iterator[tuple[int, tuple[int, ...]]]: ...
 
 
-TRIGGERS: dict[str, Callable[[JobDescription, str], Trigger]] = {
+TRIGGERS: dict[str, Callable[[Scheduled, str], Trigger]] = {
     "cron": lambda job, zone: Cron(job.cron or "", job.timezone or zone),
     "every": lambda job, zone: Every(job.every or 0),
 }
 
 
-def trigger_of(job: JobDescription, zone: str) -> Trigger | None:
+def trigger_of(job: Scheduled, zone: str) -> Trigger | None:
     """The job's trigger, None for a job that only runs by hand. `zone` is the instance's. Raises BadCron."""
     for setting, build in TRIGGERS.items():
         if getattr(job, setting) is not None:
@@ -51,4 +64,4 @@ def upcoming(trigger: Trigger, start: int, limit: int) -> Iterator[int]:
         due = trigger.after(due)
 
 
-__all__ = ["TRIGGERS", "BadCron", "Trigger", "schedule_key", "trigger_of", "upcoming"]
+__all__ = ["TRIGGERS", "BadCron", "Scheduled", "Trigger", "schedule_key", "trigger_of", "upcoming"]

@@ -12,6 +12,7 @@ from longhouse.web import (
     clock,
     connect,
     files,
+    home,
     job,
     jobs,
     login,
@@ -20,6 +21,7 @@ from longhouse.web import (
     pauses,
     repo,
     run,
+    run_log,
     runs,
     secrets,
     sync,
@@ -28,7 +30,24 @@ from longhouse.web.page import ASSETS, note_events, outside, page
 
 router = APIRouter()
 router.include_router(login.router)
-for part in (jobs, job, memory, pauses, backfills, runs, run, past, repo, files, sync, connect, secrets, clock):
+for part in (
+    home,
+    jobs,
+    job,
+    memory,
+    pauses,
+    backfills,
+    runs,
+    run,
+    run_log,
+    past,
+    repo,
+    files,
+    sync,
+    connect,
+    secrets,
+    clock,
+):
     router.include_router(part.router, dependencies=[Depends(note_events)])
 router.include_router(connect.callback, dependencies=[Depends(note_events)])
 

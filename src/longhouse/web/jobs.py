@@ -27,11 +27,6 @@ WRITE = [Depends(needs("jobs:write"))]
 After = Annotated[str, Query(max_length=64)]
 
 
-@router.get("/", dependencies=READ)
-def start_page() -> Response:
-    return RedirectResponse("/jobs", 303)
-
-
 @router.get("/jobs", dependencies=READ_RUNS)
 def jobs_page(
     request: Request, house: TheHouse, after: After = "", part_of: Annotated[str, Query(alias="part")] = ""

@@ -86,9 +86,7 @@ CREATE TABLE runs (
     cancel_requested_at INTEGER,
     created_at INTEGER NOT NULL,
     started_at INTEGER,
-    finished_at INTEGER,
-    -- its place in time: its start; its end, if it never started; while it waits, when it may start
-    at INTEGER AS (coalesce(started_at, finished_at, not_before)) STORED
+    finished_at INTEGER
 ) STRICT;
 
 CREATE INDEX runs_waiting ON runs (priority DESC, not_before, id) WHERE state IN ('queued', 'retrying');
@@ -98,9 +96,9 @@ CREATE INDEX runs_of_job ON runs (job_id, id);
 CREATE INDEX runs_again ON runs (rerun_of) WHERE rerun_of IS NOT NULL;
 CREATE INDEX runs_by_state ON runs (state, id);
 CREATE INDEX runs_failed ON runs (finished_at, job_id) WHERE state = 'failed';
-CREATE INDEX runs_at ON runs (state, at, finished_at);
-CREATE INDEX runs_of_job_at ON runs (job_id, state, at, finished_at);
-CREATE INDEX runs_long ON runs (finished_at, job_id, state, at) WHERE finished_at - started_at > 600000;
+CREATE INDEX runs_by_start ON runs (state, started_at, finished_at);
+CREATE INDEX runs_of_job_by_start ON runs (job_id, started_at, state, finished_at);
+CREATE INDEX runs_long ON runs (finished_at, job_id, state, started_at) WHERE finished_at - started_at > 600000;
 CREATE INDEX runs_failed_as ON runs (fingerprint, finished_at, job_id) WHERE fingerprint IS NOT NULL;
 CREATE INDEX runs_created ON runs (created_at);
 CREATE INDEX runs_ended ON runs (job_id, finished_at, state, started_at) WHERE finished_at IS NOT NULL;
