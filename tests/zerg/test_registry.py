@@ -66,9 +66,10 @@ def test_an_id_may_not_be(job_id: Any) -> None:
         config(id=job_id)
 
 
-def test_repo_is_reserved() -> None:
-    with pytest.raises(JobConfigError, match="id must not be 'repo'"):
-        config(id="repo")
+@pytest.mark.parametrize("word", ["repo", "new"])
+def test_a_word_that_is_an_address_is_reserved(word: str) -> None:
+    with pytest.raises(JobConfigError, match=f"id must not be '{word}'"):
+        config(id=word)
 
 
 @pytest.mark.parametrize(

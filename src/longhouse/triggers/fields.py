@@ -37,6 +37,11 @@ YEARS = 50
 class BadCron(ValueError):
     """The text is no schedule; the message says why."""
 
+    def __init__(self, message: str, place: tuple[int, int] | None = None) -> None:
+        super().__init__(message)
+        self.place = place
+        """The characters of the text that are meant, from and to; None: all of it, or something else."""
+
 
 @lru_cache(maxsize=4096)
 def normal(text: str) -> str:
@@ -59,8 +64,9 @@ def normal(text: str) -> str:
         anywhen = [*parts[:-2], "*", parts[-1]]
         if problem == "day-of-month" and not isinstance(_parsed(anywhen), str):
             raise BadCron(f"{_quoted(text)} never fires: there is no such date")
-        field = ("0", *parts)[-6:][NAMES.index(problem)]
-        raise BadCron(f"{_quoted(text)} is no cron text: {_quoted(field)} is no {problem}")
+        at = NAMES[-len(parts) :].index(problem)
+        place = [found.span() for found in re.finditer(r"\S+", text)][at] if len(text.split()) == len(parts) else None
+        raise BadCron(f"{_quoted(text)} is no cron text: {_quoted(parts[at])} is no {problem}", place)
     if fields_of(found).next(int(PROBE.timestamp())) is None:
         raise BadCron(f"{_quoted(text)} never fires: there is no such date")
     return found

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     Check = Callable[[Any], str | None]
 
 LOWER = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
-RESERVED_IDS = ("repo",)
+RESERVED_IDS = ("repo", "new")
 SECRET_KEYS = ("key", "label", "type", "placeholder", "description", "required")
 DAY = 86400
 
@@ -35,7 +35,7 @@ def slug(value: Any) -> str | None:
 
 def job_id(value: Any) -> str | None:
     if value in RESERVED_IDS:
-        return f"must not be {value!r}: that word is taken by an address of the API"
+        return f"must not be {value!r}: that word is taken by an address of the pages or the API"
     return slug(value)
 
 
