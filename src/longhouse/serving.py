@@ -10,8 +10,8 @@ import ipaddress
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from longhouse import accounts, boot, config, logs, secrets
@@ -44,19 +44,7 @@ def serve(settings: Config) -> int:
         closing.enter_context(boot.full_disk_said(paths))
         closing.enter_context(boot.locked(paths))
         config.write_first(paths.config, settings.timezone)
-        house = boot.open_house(
-            paths,
-            SystemClock(),
-            settings.timezone,
-            grace_seconds=settings.stop_grace_seconds,
-            process_limit=settings.process_limit,
-            keep=_keep(settings),
-            outward=_outward(settings),
-            installer=settings.installer_environment,
-            source_builds=settings.allow_source_builds,
-        )
-        closing.callback(house.db.close)
-        closing.callback(house.launcher.close)
+        house = closing.enter_context(opened(settings))
         _say_unreadable(house)
         _refuse_open_door(house, settings.host)
         listener = closing.enter_context(_listener(settings.host, settings.port))
@@ -84,6 +72,29 @@ def serve(settings: Config) -> int:
         if house.db.failure is not None:
             raise house.db.failure
     return 0
+
+
+@contextmanager
+def opened(settings: Config) -> Iterator[House]:
+    """The house of a data directory, made if it is new; closed at the end. Raises CannotStart."""
+    paths = Paths(settings.data_dir)
+    boot.make_data_dir(paths)
+    house = boot.open_house(
+        paths,
+        SystemClock(),
+        settings.timezone,
+        grace_seconds=settings.stop_grace_seconds,
+        process_limit=settings.process_limit,
+        keep=_keep(settings),
+        outward=_outward(settings),
+        installer=settings.installer_environment,
+        source_builds=settings.allow_source_builds,
+    )
+    try:
+        yield house
+    finally:
+        house.launcher.close()
+        house.db.close()
 
 
 def _say_unreadable(house: House) -> None:

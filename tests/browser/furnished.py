@@ -26,7 +26,7 @@ from longhouse.store import runs as run_rows
 from longhouse.store.database import Database
 from longhouse.vault import open_keys
 from tests.conftest import START as NOW
-from tests.conftest import Bare, HandClock
+from tests.conftest import Bare, HandClock, told
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 OWNER = By("owner", "web")
@@ -77,7 +77,7 @@ def empty_house(data: Path, now: int = NOW) -> Iterator[House]:
     database = Database(paths.database, committed=feed.committed)
     database.migrate(paths.data / "backups")
     try:
-        yield House(
+        house = House(
             paths=paths,
             db=database,
             clock=HandClock(now),
@@ -92,6 +92,8 @@ def empty_house(data: Path, now: int = NOW) -> Iterator[House]:
             environments=Bare(),
             grace_seconds=1.0,
         )
+        told(house)
+        yield house
     finally:
         launcher.close()
         feed.close()

@@ -1,18 +1,18 @@
-"""Who may come in: `login-link`, `password set`, `tokens list|new|revoke`."""
+"""Who may come in: `login-link`, `password set`, `tokens list|new|revoke`, `sessions list|end`."""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import click
 
 from longhouse.cli.call import Call, command
 from longhouse.cli.terminal import line
 from longhouse.cli.times import away, from_now, local
-from longhouse.clock import SystemClock, iso
+from longhouse.clock import iso
 from longhouse.errors import UsageError
-from longhouse.paths import Paths
 
 
 @command(name="login-link")
@@ -40,24 +40,11 @@ def set_password(call: Call) -> None:
         if not value:
             raise UsageError("stdin holds no password", hint="Its first line is the password.")
     settings = call.settings()
-    from longhouse import accounts, boot
+    from longhouse import accounts, serving
     from longhouse.house import By
 
-    paths = Paths(settings.data_dir)
-    boot.make_data_dir(paths)
-    house = boot.open_house(
-        paths,
-        SystemClock(),
-        settings.timezone,
-        grace_seconds=settings.stop_grace_seconds,
-        installer=settings.installer_environment,
-        source_builds=settings.allow_source_builds,
-    )
-    try:
+    with serving.opened(settings) as house:
         accounts.set_password(house, value, By(accounts.OWNER, "cli"))
-    finally:
-        house.launcher.close()
-        house.db.close()
     call.show({"set": True}, "The password is set.")
 
 
@@ -117,3 +104,34 @@ def expiry(text: str) -> str:
             hint="Write it as 2027-01-31, 90d, 12h or 30m.",
         ) from error
     return iso(int(when.timestamp() * 1000))
+
+
+@click.group()
+def sessions() -> None:
+    """Browsers that are signed in."""
+
+
+@command(sessions, "list")
+def list_sessions(call: Call) -> None:
+    """List them, the one used last first."""
+    found = call.instance.get("/api/sessions")
+    rows = [
+        (each["id"], each["peer"], away(each["seen_at"]), local(each["created_at"]), each["agent"])
+        for each in found["items"]
+    ]
+    call.table(found, ("ID", "FROM", "SEEN", "SINCE", "BROWSER"), rows, empty="Nobody is signed in.")
+
+
+@command(sessions)
+@click.argument("session_id", metavar="[ID]", required=False)
+@click.option("--all", "everybody", is_flag=True, help="Every browser has to sign in again.")
+def end(call: Call, session_id: str | None, everybody: bool) -> None:
+    """Sign one browser out, or all of them; its open pages stop within five seconds."""
+    if (session_id is None) is not everybody:
+        raise UsageError("name one session or --all", hint="List them with: longhouse-jobs sessions list")
+    if session_id is None:
+        ended = call.instance.delete("/api/sessions")
+        call.show(ended, f"{ended['ended']} sessions have ended")
+    else:
+        ended = call.instance.delete(f"/api/sessions/{quote(session_id, safe='')}")
+        call.show(ended, f"session {ended['id']} from {line(ended['peer'])} has ended")

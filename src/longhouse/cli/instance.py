@@ -74,6 +74,9 @@ class Instance:
     def put(self, path: str, body: Any) -> Any:
         return self._json("PUT", path, {}, body)
 
+    def patch(self, path: str, body: Any) -> Any:
+        return self._json("PATCH", path, {}, body)
+
     def delete(self, path: str) -> Any:
         return self._json("DELETE", path, {})
 

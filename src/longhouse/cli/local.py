@@ -1,4 +1,4 @@
-"""`serve`, `doctor`, `config show`, `completion`."""
+"""`serve`, `doctor`, `config show|set`, `completion`."""
 
 from __future__ import annotations
 
@@ -66,6 +66,20 @@ def show(call: Call) -> None:
     document = {name: {"value": value, "source": settings.sources[name]} for name, value in values.items()}
     rows = [(name, _text(value), settings.sources[name]) for name, value in values.items()]
     call.table(document, ("SETTING", "VALUE", "SOURCE"), rows, empty="")
+
+
+@command(configuration, "set")
+@click.argument("name")
+@click.argument("value", required=False)
+@click.option("--default", is_flag=True, help="Forget what is stored: the default counts again.")
+def set_value(call: Call, name: str, value: str | None, default: bool) -> None:
+    """Change a setting of the running instance: slots, keep_… and github_…; it is stored in config.toml."""
+    if (value is None) is not default:
+        raise UsageError("give a value or --default", hint=f"For example: longhouse-jobs config set {name} 4")
+    wanted = int(value) if value is not None and value.isascii() and value.isdigit() else value
+    found = call.instance.patch("/api/settings", {name: wanted})
+    now = next(each for each in found["items"] if each["name"] == name)
+    call.show(found, f"{name} is {_text(now['value'])} ({line(now['source'])})")
 
 
 def _text(value: object) -> str:
