@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntEnum
 from io import FileIO
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ END = FRAME.pack(0, 255, 0)
 """Follows the last frame of a segment; what is behind it is old."""
 LONGEST_PAGE = 1024 * 1024
 READ_BYTES = 256 * 1024
+FAR = 2**63
 
 
 class Stream(IntEnum):
@@ -112,9 +114,6 @@ class Followed:
     lines: list[Line]
     position: int
     """Where to go on."""
-
-
-# --- frames ---------------------------------------------------------------------------------------------------------
 
 
 def segments(path: Path) -> tuple[Path, Path]:
@@ -352,11 +351,13 @@ def read_lines(
 
 def _end(path: Path, known: list[Entry]) -> tuple[Cursor, int]:
     """Where the lines end, and how many bytes were dropped."""
-    start = next(entry for entry in reversed(known) if entry.position == entry.offset)  # before the gap
-    cursor, dropped = start.cursor(), 0
-    for frame in frames(path, start):
+    start = next(entry for entry in reversed(known) if entry.position == entry.offset)  # the gap, if any, is near
+    near = takewhile(lambda frame: frame.start <= start.position + 3 * LONGEST_LINE, frames(path, start))
+    dropped = next((frame.gap()[0] for frame in near if frame.stream == Stream.GAP), 0)
+    cursor = known[-1].cursor()
+    for frame in frames(path, known[-1], FAR):
         if frame.stream == Stream.GAP:
-            dropped, cursor = frame.gap()
+            cursor = frame.gap()[1]
         else:
             cursor.pass_over(frame.stream, frame.data)
     return cursor, dropped

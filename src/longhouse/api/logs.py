@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from longhouse import history, output
+from longhouse import history, logsearch, output
 from longhouse.api.paging import LARGEST, Cursor, link_next, number
 from longhouse.api.runs import RunId
 from longhouse.api.streams import LOOK_SECONDS, RETRY
@@ -101,6 +101,28 @@ def get_log(
         dropped_bytes=page.dropped_bytes,
         more_before=page.more_before,
     )
+
+
+class LogMatches(BaseModel):
+    run_id: int
+    attempt: int = Field(description="0 before the first attempt.")
+    lines: list[int] = Field(description="Numbers of the lines with the text, the first 10,000 of them.")
+    total: int = Field(description="How many lines have it.")
+
+
+@router.get("/api/runs/{run_id}/logs/search", dependencies=[Depends(needs("runs:read"))])
+def search_log(
+    run_id: RunId,
+    house: TheHouse,
+    q: Annotated[str, Query(min_length=1, max_length=logsearch.LONGEST_TEXT, description="Capital or small.")],
+    attempt: Attempt = None,
+    stream: Streams = None,
+) -> LogMatches:
+    """Which lines of the whole output have a text in what a reader sees of them."""
+    row = _attempt_row(history.details(house, run_id).attempts, run_id, attempt)
+    streams = None if not stream else {STREAMS[each] for each in stream}
+    found = logsearch.search(None if row is None else _output_file(house, row), q, streams)
+    return LogMatches(run_id=run_id, attempt=row["attempt"] if row else 0, lines=found.lines, total=found.total)
 
 
 def _page(path: Path | None, first: int, tail: int | None, streams: set[output.Stream] | None) -> output.Page:

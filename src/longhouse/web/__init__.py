@@ -17,12 +17,14 @@ from longhouse.web import (
     jobs,
     login,
     memory,
+    new_job,
     past,
     pauses,
     repo,
     run,
     run_log,
     runs,
+    schedules,
     secrets,
     sync,
 )
@@ -32,6 +34,8 @@ router = APIRouter()
 router.include_router(login.router)
 for part in (
     home,
+    new_job,  # before jobs: /jobs/new is no job
+    schedules,
     jobs,
     job,
     memory,

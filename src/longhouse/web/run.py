@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi import Path as InPath
 from fastapi.responses import RedirectResponse
 
 from longhouse import history, jobs, queue
 from longhouse.doors import TheCaller, TheHouse, needs
-from longhouse.errors import LonghouseError, NotFound
+from longhouse.errors import LonghouseError
 from longhouse.history import Details
-from longhouse.house import House
 from longhouse.runs.state import ACTIVE
 from longhouse.store.database import Row
 from longhouse.store.runs import Run
-from longhouse.web import log, words
+from longhouse.web import run_log, words
 from longhouse.web.form_data import TheForm, wants_toast
 from longhouse.web.page import page, part, toast
+from longhouse.web.run_log import Asked, RunId
 from longhouse.web.times import duration
 
 router = APIRouter(include_in_schema=False)
 
-LARGEST = 2**53 - 1
 RUN_PARTS = {"head": "parts/run_head.html", "error": "parts/run_error.html", "facts": "parts/run_facts.html"}
 
 READ = [Depends(needs("runs:read"))]
 WRITE = [Depends(needs("runs:write"))]
 
-RunId = Annotated[int, InPath(ge=1, le=LARGEST)]
-Attempt = Annotated[int | None, Query(ge=1, le=LARGEST)]
-LineNumber = Annotated[int | None, Query(ge=1, le=LARGEST)]
 Part = Annotated[str, Query(alias="part", max_length=20)]
 
 
@@ -41,44 +35,14 @@ def run_page(
     request: Request,
     run_id: RunId,
     house: TheHouse,
-    attempt: Attempt = None,
-    line: LineNumber = None,
+    asked: Annotated[Asked, Depends()],
     part_of: Part = "",
 ) -> Response:
     found = history.details(house, run_id)
     shown = _shown(found)
     if part_of in RUN_PARTS:
         return part(request, RUN_PARTS[part_of], **shown)
-    row, path = _output(house, found, attempt)
-    growing = _growing(row)
-    window = log.around(path, line, growing=growing) if line else log.tail(path, growing=growing)
-    _placed(window, found, row, path)
-    return page(request, "run.html", **shown, log=window)
-
-
-@router.get("/runs/{run_id}/log", dependencies=READ)
-def log_part(
-    request: Request,
-    run_id: RunId,
-    house: TheHouse,
-    attempt: Attempt = None,
-    since: LineNumber = None,
-    before: LineNumber = None,
-    style: Annotated[str, Query(max_length=40)] = "",
-    jump: bool = False,
-) -> Response:
-    """More of the output: what came since a line, or what stands before one."""
-    found = history.details(house, run_id)
-    row, path = _output(house, found, attempt)
-    growing = _growing(row)
-    if before is not None:
-        window = log.before(path, before)
-    elif since is not None:
-        window = log.since(path, since, style, growing=growing, jump=jump)
-    else:
-        window = log.tail(path, growing=growing)
-    _placed(window, found, row, path)
-    return part(request, "parts/log.html", run=found.run, active=found.run.state in ACTIVE, log=window)
+    return page(request, "run.html", **shown, **run_log.opened(house, found, asked))
 
 
 @router.post("/runs/{run_id}/cancel", dependencies=WRITE)
@@ -106,6 +70,7 @@ def _shown(found: Details) -> dict[str, Any]:
     failed = next((row for row in reversed(found.attempts) if row["error"]), None)
     return {
         "run": run,
+        "title": f"{words.STATES[run.state]} · Run {run.id} of {run.job_id}",
         "active": run.state in ACTIVE,
         "attempts": found.attempts,
         "artifacts": found.artifacts,
@@ -142,25 +107,3 @@ def ended(attempt: Row) -> str:
     if attempt["reason"] in words.REASONS:
         return words.REASONS[attempt["reason"]][1]
     return "" if attempt["exit_code"] in (None, 0) else f"exit code {attempt['exit_code']}"
-
-
-def _output(house: House, found: Details, wanted: int | None) -> tuple[Row | None, Path | None]:
-    """The attempt that is shown and its file; the newest that there is if none is named. Raises NotFound."""
-    rows = [row for row in found.attempts if wanted is None or row["attempt"] == wanted]
-    if wanted is not None and not rows:
-        raise NotFound(f"run {found.run.id} has no attempt {wanted}")
-    row = rows[-1] if rows else None
-    return row, house.paths.output / row["output"] if row and row["output"] else None
-
-
-def _growing(row: Row | None) -> bool:
-    return row is None or row["state"] is None
-
-
-def _placed(window: log.Window, found: Details, row: Row | None, path: Path | None) -> None:
-    window.attempt = row["attempt"] if row else 0
-    window.follows = found.run.state in ACTIVE and _growing(row) and not window.more_after
-    window.over = not _growing(row) and not window.more_after
-    window.position = log.end_of(path)
-    if row is not None and window.total:
-        window.download = f"/api/runs/{found.run.id}/logs?format=raw&attempt={window.attempt}"
