@@ -303,7 +303,6 @@ def app_of(house: House) -> FastAPI:
     """API, pages and doors without an engine: what is queued stays queued, what runs keeps running."""
     app = FastAPI(openapi_url=None)
     api.install(app)
-    app.include_router(api.router)
     web.install(app)
     app.include_router(web.router)
     doors.install(app, house=house)
