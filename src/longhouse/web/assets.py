@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from pathlib import Path
 
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -25,6 +27,8 @@ class Assets:
         self.prefix = prefix
         self._files: dict[str, Path] = {}
         self._urls: dict[str, str] = {}
+        self._small: dict[str, bytes] = {}
+        """The files as gzip, made when one is first asked for."""
         for path in sorted(folder.rglob("*")):
             if path.suffix in TYPES:
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
@@ -46,5 +50,10 @@ class Assets:
         path = self._files.get(name)
         if path is None:
             return PlainTextResponse("There is no such file.\n", 404)
-        headers = {"Cache-Control": FOREVER, "X-Content-Type-Options": "nosniff"}
-        return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
+        headers = {"Cache-Control": FOREVER, "X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding"}
+        if "gzip" not in Headers(scope=scope).get("accept-encoding", ""):
+            return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
+        if name not in self._small:
+            self._small[name] = gzip.compress(path.read_bytes(), mtime=0)
+        headers["Content-Encoding"] = "gzip"
+        return Response(self._small[name], media_type=TYPES[path.suffix], headers=headers)
