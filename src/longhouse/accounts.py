@@ -146,10 +146,13 @@ def set_password(house: House, password: str, by: By) -> None:
         audit.record(house, db, by, "password.set", f"account:{OWNER}", before={"set": before}, after=after)
 
 
-def change_password(house: House, current: str, password: str, peer: str, by: By) -> None:
+def change_password(
+    house: House, current: str, password: str, peer: str, by: By, *, agent: str | None = None
+) -> NewSession | None:
     """`set_password` for somebody who is let in already: who knows the password of now, if there is one.
 
-    Raises Invalid, and TooManyLogins after wrong tries.
+    A browser, known by its `agent`, gets a session in place of the one that ends. Raises Invalid, and TooManyLogins
+    after wrong tries.
     """
     if has_password(house):
         wrong = passwords.problem(password)
@@ -158,6 +161,10 @@ def change_password(house: House, current: str, password: str, peer: str, by: By
         if _checked(house, current, peer) is None:
             raise _of_field("/current", "this is not the password of now")
     set_password(house, password, by)
+    if agent is None:
+        return None
+    with house.db.write() as db:
+        return _open_session(house, db, "password", peer, agent)
 
 
 def login_password(house: House, password: str, peer: str, agent: str) -> NewSession:

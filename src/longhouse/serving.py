@@ -167,7 +167,10 @@ def _refuse_open_door(house: House, host: str) -> None:
                 f"{host} can be reached from other machines, and no password is set",
                 hint="Set one first (longhouse-jobs password set, while it runs on 127.0.0.1), or drop --host.",
             )
-        house.notices.append(f"The instance listens on {host}: everybody who reaches this address sees the login page.")
+        house.notices.append(
+            f"The instance listens on {host}: everybody who reaches this address sees the login page. "
+            "The connection is not encrypted unless a proxy with TLS is before it."
+        )
 
 
 def _is_loopback(host: str) -> bool:

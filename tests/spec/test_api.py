@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from longhouse.api import router
 from longhouse.api.openapi import description
+from longhouse.outward import Outward
 from longhouse.repo import bootstrap
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -39,6 +40,8 @@ CHECKS = (
 )
 LEAK = re.compile(rb"Traceback|File \\?\"|SELECT |INSERT |/src/|site-packages|sqlite|apsw", re.IGNORECASE)
 STREAMS = ("/api/events", "/api/runs/{run_id}/logs/stream")
+OWN_CODE = ("/api/job-templates",)
+"""What it answers is code of ours, which may name a database."""
 EXAMPLES = 5
 SEED = int(os.environ.get("LONGHOUSE_SEED", "1"))
 """Of `make test`: the same requests each time. `make soak` looks for others."""
@@ -104,6 +107,7 @@ def test_generated_requests_find_nothing(client, house, add_job, seed):
     bootstrap.ensure(house.paths, known_commits=False)
     add_job()
     client.post("/api/jobs/daily-digest/run")
+    house.follow(house.keep, Outward(github_url="http://127.0.0.1:9"))  # nobody is there: tests reach no stranger
     headers = {"Authorization": client.headers["Authorization"], "Host": "localhost:4747"}
     schema = schemathesis.openapi.from_asgi("/openapi.json", client.app, headers=headers)
     seed, answered = random.randrange(2**32) if seed is None else seed, 0
@@ -121,8 +125,10 @@ def test_generated_requests_find_nothing(client, house, add_job, seed):
                 return  # a name given several times in an address: the last one counts, and may be fine
             case.headers = {**(case.headers or {}), **headers}
             answer = case.call()
-            assert not LEAK.search(answer.content), (operation.label, answer.content[:500])
-            case.validate_response(answer, checks=CHECKS)
+            told = operation.path not in OWN_CODE and LEAK.search(answer.content)
+            assert not told, (operation.label, answer.content[:500])
+            unreachable = answer.status_code == 502 and answer.json()["code"] == "github.unreachable"
+            case.validate_response(answer, checks=CHECKS[1:] if unreachable else CHECKS)
             answered += 1
 
         with warnings.catch_warnings():

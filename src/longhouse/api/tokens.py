@@ -15,7 +15,7 @@ from longhouse.api.replies import TheReplies
 from longhouse.api.runs import when
 from longhouse.clock import iso, parse_iso
 from longhouse.doors import TheCaller, TheHouse, needs
-from longhouse.doors.callers import ScopeMissing
+from longhouse.doors.callers import may_give
 from longhouse.errors import Invalid
 from longhouse.store.accounts import Token
 
@@ -70,9 +70,7 @@ def list_tokens(
 @router.post("/api/tokens", status_code=201, response_model=TokenMade, dependencies=[Depends(needs("admin"))])
 def new_token(body: TokenWanted, caller: TheCaller, replies: TheReplies) -> Response:
     """A new token with some of the caller's own scopes."""
-    lacking = [scope for scope in body.scopes if scope in accounts.SCOPES and scope not in caller.scopes]
-    if lacking:
-        raise ScopeMissing(f"a token cannot give away scopes it lacks: {', '.join(lacking)}", scope=lacking[0])
+    may_give(caller, body.scopes)
     expires_at = _expiry(body.expires_at)
 
     def made(house: TheHouse) -> TokenMade:

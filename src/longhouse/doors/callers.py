@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -91,6 +92,13 @@ def needs(scope: str) -> Needs:
     if scope not in accounts.SCOPES:
         raise ValueError(f"there is no scope {scope!r}")
     return Needs(scope)
+
+
+def may_give(caller: Caller, scopes: Iterable[str]) -> None:
+    """Nobody makes a token that may do more than they may. Raises ScopeMissing."""
+    lacking = [scope for scope in scopes if scope in accounts.SCOPES and scope not in caller.scopes]
+    if lacking:
+        raise ScopeMissing(f"a token cannot give away scopes it lacks: {', '.join(lacking)}", scope=lacking[0])
 
 
 TheHouse = Annotated[House, Depends(house_of)]

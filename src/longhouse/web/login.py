@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import accounts
-from longhouse.doors import TheCaller, TheHouse, clear_session, needs, peer_of, safe_next, set_session
+from longhouse.doors import TheCaller, TheHouse, clear_session, is_secure, needs, peer_of, safe_next, set_session
 from longhouse.errors import Invalid, LonghouseError
 from longhouse.web.form_data import TheForm
 from longhouse.web.page import outside
@@ -56,6 +56,8 @@ def logout(request: Request, house: TheHouse, caller: TheCaller) -> Response:
     return response
 
 
+HERE = ("localhost", "127.0.0.1", "::1")
+"""What is typed under these names stays on the machine."""
 STATUSES = {"gone": 410, "forbidden": 403, "too_many": 429, "invalid": 422}
 
 
@@ -68,5 +70,6 @@ def _door(request: Request, house: TheHouse, code: str, target: str, problem: Lo
         code=code,
         next=safe_next(target),
         password=accounts.has_password(house),
+        plain=not is_secure(request.scope) and request.url.hostname not in HERE,
         problem=problem,
     )
