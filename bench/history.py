@@ -20,14 +20,28 @@ from longhouse.store.database import Database
 
 STEP_MS = 8_640
 """Between two runs: a million are a hundred days, of which ninety are kept."""
-PAGES = ("/jobs", "/runs", "/runs?state=failed", "/jobs/job-7", "/api/runs?job=job-7&state=failed")
+PAGES = (
+    "/jobs",
+    "/jobs?q=job-7&show=failing",
+    "/jobs?group=tag",
+    "/runs",
+    "/runs?state=failed",
+    "/runs?q=customer+777&reason=exception",
+    "/runs?state=degraded&trigger=schedule&commit=c",
+    "/errors",
+    "/jobs/job-7",
+    "/api/runs?job=job-7&state=failed",
+)
 MANY_RUNS = """
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)
 INSERT INTO runs (job_id, state, trigger, actor, surface, due, not_before, overlap, max_attempts, spec, attempt,
-                  commit_sha, created_at, started_at, finished_at)
+                  commit_sha, created_at, started_at, finished_at, reason, message, fingerprint)
 SELECT 'job-' || (i % :jobs), CASE i % 21 WHEN 0 THEN 'failed' ELSE 'succeeded' END, 'schedule', 'longhouse', 'system',
        :now - (:count - i) * :step, :now - (:count - i) * :step, 'skip', 3, '{}', 1, 'c',
-       :now - (:count - i) * :step, :now - (:count - i) * :step + 5, :now - (:count - i) * :step + 70
+       :now - (:count - i) * :step, :now - (:count - i) * :step + 5, :now - (:count - i) * :step + 70 + i * 7919 % 9000,
+       CASE i % 21 WHEN 0 THEN 'exception' END,
+       CASE i % 21 WHEN 0 THEN 'LookupError: no customer ' || i || ' in the list of this month' ELSE '' END,
+       CASE i % 21 WHEN 0 THEN printf('%016x', i % 40) END
   FROM n
 """
 MANY_ATTEMPTS = """

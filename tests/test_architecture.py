@@ -57,9 +57,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         ),
         *("consequences", "restoring", "timeline", "calendars"),
         *("edits", "drafts", "new_jobs", "job_templates"),
+        *("finding", "failures", "bulk"),
         *("stopping", "trials", "doctor", "overview", "search"),
         *("accounts", "activity", "audit", "envs", "secrets"),
-        *("intake", "repo", "alerts", "commis", "settings", "output", "logsearch", "retention"),
+        *("intake", "repo", "alerts", "commis", "settings", "output", "logsearch", "artifacts", "waiting", "retention"),
     ),
     ("house",),
     ("store", "launch"),
@@ -84,7 +85,7 @@ ONLY_FROM = {
 
 HIDDEN = {
     *("uvicorn", "httpx2", "rich", "argon2", "cron_descriptor", "cryptography", "tzlocal", "platformdirs", "tomlkit"),
-    *("mcp", "ahocorasick_rs", "apprise", "selectolax"),
+    *("mcp", "ahocorasick_rs", "apprise", "selectolax", "markdown_it"),
 }
 """Heavy libraries that may be imported where they are used."""
 HIDDEN_OURS = {

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from longhouse.errors import NotFound
 from longhouse.house import House
 from longhouse.store import attempts as attempt_rows
-from longhouse.store import firings
+from longhouse.store import firings, run_place, run_search
 from longhouse.store import runs as rows
 from longhouse.store.database import Connection, Row
 from longhouse.store.jobs import Job
+from longhouse.store.run_search import Wanted
 from longhouse.store.runs import Run
 from zerg._wire import job_description
 
@@ -40,6 +41,7 @@ def in_transaction(db: Connection, run_id: int) -> Run:
 
 def list_runs(
     house: House,
+    wanted: Wanted | None = None,
     *,
     job_id: str | None = None,
     states: tuple[str, ...] = (),
@@ -49,10 +51,11 @@ def list_runs(
 ) -> tuple[list[Run], int | None]:
     """At most `limit` runs with an id below `before`, newest first, and where the next page starts (None: nowhere).
 
-    Listed runs carry no spec, result or error.
+    Listed runs carry no spec, result or error. `wanted` stands for all conditions, or name a few.
     """
+    wanted = wanted or Wanted(job_id=job_id, states=states, backfill_id=backfill_id)
     with house.db.read() as db:
-        found = rows.page(db, job_id=job_id, states=states, backfill_id=backfill_id, before=before, limit=limit + 1)
+        found = run_search.page(db, wanted, before=before, limit=limit + 1)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
@@ -65,6 +68,12 @@ def details(house: House, run_id: int) -> Details:
             rows.artifacts(db, run_id),
             firings.of_run(db, run_id),
         )
+
+
+def neighbours(house: House, run: Run) -> tuple[int | None, int | None]:
+    """The run of its job before it, and the one after it."""
+    with house.db.read() as db:
+        return run_place.neighbours(db, run.job_id, run.id)
 
 
 def job_as_it_ran(job: Job, run: Run) -> Job:

@@ -25,7 +25,7 @@ from longhouse.triggers.turns import Turn, turns
 from zerg._wire import JobDescription
 from zerg.parameters import BadParameters, coerce
 
-STRIP = 20
+STRIP = 60
 """Runs in a job's strip."""
 TURNS_AHEAD_MS = 2 * 366 * 86_400_000
 
@@ -58,15 +58,32 @@ class Manifest:
     broken_since: int | None = None
 
 
-def list_jobs(house: House, *, after: str = "", limit: int = 50) -> tuple[list[Overview], str | None]:
-    """At most `limit` jobs with an id above `after`, and where the next page starts (None: that was all)."""
+def list_jobs(
+    house: House, *, after: str = "", limit: int = 50, among: list[str] | None = None, recent: int = STRIP
+) -> tuple[list[Overview], str | None]:
+    """At most `limit` jobs with an id above `after`, and where the next page starts (None: that was all).
+
+    `among`: only these, in order of their ids.
+    """
     with house.db.read() as db:
-        found = rows.page(db, after, limit + 1)
+        if among is None:
+            found = rows.page(db, after, limit + 1)
+        else:
+            found = rows.those(db, [job_id for job_id in among if job_id > after][: limit + 1])
         shown = found[:limit]
-        recent = run_rows.newest_of_jobs(db, [job.id for job in shown], STRIP)
+        newest = run_rows.newest_of_jobs(db, [job.id for job in shown], recent)
     held = pauses.current(house)
-    items = [_overview(house, job, recent[job.id], held) for job in shown]
+    items = [_overview(house, job, newest[job.id], held) for job in shown]
     return items, shown[-1].id if len(found) > limit else None
+
+
+def overviews(house: House, job_ids: list[str]) -> list[Overview]:
+    """Those that are jobs of the manifest, in this order; of their runs only what a strip shows."""
+    with house.db.read() as db:
+        found = rows.those(db, job_ids)
+        recent = run_rows.strips_of_jobs(db, [job.id for job in found], STRIP)
+    held = pauses.current(house)
+    return [_overview(house, job, recent[job.id], held) for job in found]
 
 
 def get_job(house: House, job_id: str) -> Overview:
@@ -169,26 +186,50 @@ def _refuse_overlap(house: House, db: Connection, job: Job) -> None:
     )
 
 
-def rerun(house: House, run_id: int, by: By, *, same_commit: bool, debug: bool | None = None) -> Run:
-    """The run once more with the same parameters: on the commit it ran, or on the one that is loaded now.
+def no_room(house: House, job_id: str) -> Conflict | None:
+    """Why a run of the job cannot start at once or wait, by its overlap setting; None if it can."""
+    with house.db.read() as db:
+        job = rows.get(db, job_id, removed=True)
+        try:
+            if job is not None:
+                _refuse_overlap(house, db, job)
+        except Conflict as error:
+            return error
+    return None
 
-    `debug` None: as the run had it.
 
-    Raises NotFound, Conflict (still active, overlap) and Invalid if the parameters do not fit the latest code.
+def rerun(
+    house: House,
+    run_id: int,
+    by: By,
+    *,
+    same_commit: bool,
+    params: dict[str, Any] | None = None,
+    text: bool = False,
+    debug: bool | None = None,
+    crowd: bool = False,
+) -> Run:
+    """The run once more: on the commit it ran, or on the one that is loaded now.
+
+    `params` change those that the run had; with `text` they come from a form, and are all there are. `debug` None: as
+    the run had it. `crowd`: it is one of several that may wait for each other; whoever asks has seen to it that there
+    was room for them.
+
+    Raises NotFound, Conflict (still active, overlap) and Invalid if the parameters do not fit the code.
     """
     with house.db.write() as db:
         old = history.in_transaction(db, run_id)
         job = rows.get(db, old.job_id, removed=True)
         if job is None:
             raise NotFound(f"run {run_id} belongs to a job {old.job_id!r} that is not known")
-        if same_commit:
-            pinned = history.job_as_it_ran(job, old)
-            params = old.params
-        else:
-            pinned = get_known(db, old.job_id)
-            params = checked_params(pinned.spec, old.params, text=False)
+        pinned = history.job_as_it_ran(job, old) if same_commit else get_known(db, old.job_id)
+        values = old.params
+        if params is not None or not same_commit:
+            values = checked_params(
+                pinned.spec, (params or {}) if text else {**old.params, **(params or {})}, text=text
+            )
         trial = same_commit and old.trigger == "trial"
-        if not trial:
+        if not trial and not crowd:
             _refuse_overlap(house, db, job)
         new = queue.enqueue(
             house,
@@ -197,7 +238,7 @@ def rerun(house: House, run_id: int, by: By, *, same_commit: bool, debug: bool |
             trigger="trial" if trial else "rerun",
             by=by,
             due=old.due,
-            params=params,
+            params=values,
             pinned=same_commit,
             debug=old.debug if debug is None else debug,
             rerun_of=run_id,

@@ -14,10 +14,11 @@ from longhouse.house import House
 from longhouse.moments import DAY_MS
 from longhouse.store import jobs as job_rows
 from longhouse.store import overview as rows
+from longhouse.store import run_search, settings
 from longhouse.store import runs as run_rows
-from longhouse.store import settings
 from longhouse.store.database import Connection
 from longhouse.store.pauses import Pause
+from longhouse.store.run_search import Wanted
 from longhouse.store.runs import Run
 from longhouse.triggers import BadCron, trigger_of
 from longhouse.triggers.misfire import End
@@ -125,7 +126,7 @@ def overview(house: House, engine: Sequence[str] = ()) -> Overview:
             Missed(row["job_id"], row["end"], row["count"], row["first"], row["last"], row["recorded_at"] > since)
             for row in rows.missed(db, now - MISSED_DAYS * DAY_MS, MOST_MISSED)
         ]
-        running = run_rows.page(db, job_id=None, states=("running",), before=None, limit=RUNNING)
+        running = run_search.page(db, Wanted(states=("running",)), before=None, limit=RUNNING)
         active = {"running": 0, "queued": 0, "retrying": 0, **run_rows.counts(db)}
         known, enabled = job_rows.counts(db)
     paused = pauses.of_instance(house) is not None

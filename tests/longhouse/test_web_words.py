@@ -21,11 +21,12 @@ def test_every_state_reason_and_end_has_words_and_a_picture() -> None:
     assert set(words.STATES) == set(RunState)
     assert set(words.REASONS) == set(Reason)
     assert set(words.ENDS) == set(End)
+    assert set(strip.LETTERS) == set(RunState)
     icons = (FOLDER / "icons.svg").read_text()
     styles = (FOLDER / "longhouse.css").read_text()
     for state in RunState:
         assert f'<symbol id="{state}"' in icons
-        assert f".badge.s-{state}" in styles and f"rect.s-{state}" in styles
+        assert f".badge.s-{state}" in styles and f"rect.s-{state}" in styles and f"path.s-{state}" in styles
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,9 @@ def test_a_strip_has_a_bar_for_each_run_and_the_newest_on_the_right() -> None:
         {"id": 1, "state": "cancelled", "started_at": None, "finished_at": START - 9_000},
     ]
     svg = strip.strip(runs, START, 5)
-    assert svg.count("<rect") == 5 and svg.count("s-none") == 2
-    assert '<rect class="s-running" x="28"' in svg and 'data-r="2" data-d="4.0 s"' in svg
+    assert '<path class="s-running" d="M16 24v-15"/>' in svg and '<path class="s-failed" d="M12 24v-24"/>' in svg
+    assert '<path class="s-none" d="M-1.5 22.5H5.5"/>' in svg, "room for two more"
+    assert 'data-runs="3Rk 1F14 1C"' in svg, "2.0 s, 4.0 s, never started"
     assert "style" not in svg
     assert strip.said(runs) == "Last 3 runs: 1 running, 1 failed, 1 cancelled; newest: running"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path
+from fastapi import APIRouter, Depends, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from longhouse import jobs, pauses, trials
+from longhouse import finding, jobs, pauses, trials
 from longhouse.api.paging import Cursor, Limit, link_next
 from longhouse.api.pauses import PauseShown, Until, pause_shown
 from longhouse.api.replies import TheReplies
@@ -18,6 +18,7 @@ from longhouse.api.runs import RunShown, run_shown, when
 from longhouse.clock import iso
 from longhouse.doors import Caller, TheCaller, TheHouse, needs
 from longhouse.doors.problems import Stale
+from longhouse.finding import Looked
 from longhouse.house import House
 from longhouse.jobs import Overview
 from longhouse.store.database import Row
@@ -28,6 +29,8 @@ router = APIRouter(tags=["jobs"])
 
 JobId = Annotated[str, Path(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}, description="The job's id.")]
 UPCOMING = 10
+RUNS = 20
+"""Of a job in a list."""
 
 
 class ManifestShown(BaseModel):
@@ -160,10 +163,23 @@ class RunNow(Trial):
 
 @router.get("/api/jobs", dependencies=[Depends(needs("jobs:read"))])
 def list_jobs(
-    request: Request, response: Response, house: TheHouse, limit: Limit = 50, cursor: Cursor = None
+    request: Request,
+    response: Response,
+    house: TheHouse,
+    q: Annotated[str, Query(max_length=200, description="All these words, in id, description, project or tags.")] = "",
+    show: Annotated[
+        Literal["", "on", "off", "paused", "failing", "never"],
+        Query(description="Only these; failing: the run that ended last failed; never: it has no run."),
+    ] = "",
+    project: Annotated[str, Query(max_length=200, description="Only jobs of this project.")] = "",
+    tag: Annotated[str, Query(max_length=200, description="Only jobs with this tag.")] = "",
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> JobPage:
-    """All jobs of the manifest in order of their ids, and whether the manifest on disk is the one that runs."""
-    found, following = jobs.list_jobs(house, after=cursor or "", limit=limit)
+    """The jobs of the manifest in order of their ids, and whether the manifest on disk is the one that runs."""
+    looked = Looked(text=q, show=show, project=project, tag=tag)
+    among = finding.ids(house, looked) if looked.any else None
+    found, following = jobs.list_jobs(house, after=cursor or "", limit=limit, among=among, recent=RUNS)
     return JobPage(
         items=[JobShown(**_shown(house, overview)) for overview in found],
         next=link_next(request, response, following),
@@ -292,7 +308,7 @@ def manifest_shown(manifest: jobs.Manifest) -> ManifestShown:
 
 def _shown(house: House, overview: Overview) -> dict[str, Any]:
     job, spec = overview.job, overview.job.spec
-    recent = [_run_of_job(row) for row in overview.recent]
+    recent = [_run_of_job(row) for row in overview.recent[:RUNS]]
     return {
         "id": job.id,
         "description": spec.description,

@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from longhouse import history, jobs, queue
+from longhouse import finding, history, jobs, queue, waiting
 from longhouse.api.paging import LARGEST, Cursor, Limit, link_next, number
 from longhouse.api.replies import TheReplies
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
-from longhouse.runs.state import RunState
+from longhouse.house import House
+from longhouse.runs.state import Reason, RunState
 from longhouse.store.database import Row
 from longhouse.store.runs import Run
 
@@ -45,6 +46,7 @@ class RunShown(BaseModel):
     commit: str | None
     environment: str
     debug: bool = Field(description="`logging` shows everything, and `ctx.debug` is true.")
+    fingerprint: str | None = Field(description="Of a run that failed: runs that failed the same way have the same.")
     rerun_of: int | None
     backfill_id: int | None
     progress: dict[str, Any] | None
@@ -94,6 +96,9 @@ class RunDetail(RunShown):
     attempts: list[AttemptShown]
     artifacts: list[ArtifactShown]
     firings: list[DueTimes]
+    waited: list[str] = Field(description="Why it waits, or waited, before it started: a sentence each.")
+    previous: int | None = Field(description="The run of the same job before this one.")
+    following: int | None = Field(description="The run of the same job after this one.")
 
 
 class RunPage(BaseModel):
@@ -106,6 +111,9 @@ class Rerun(BaseModel):
 
     commit: Annotated[Literal["same", "latest"], Field(description="The code the run had, or what is loaded now.")] = (
         "same"
+    )
+    params: dict[str, Any] | None = Field(
+        default=None, description="Instead of those the run had; what is not named stays as it was."
     )
     debug: Annotated[
         bool | None, Field(description="`logging` shows everything, and `ctx.debug` is true; null: as the run had it.")
@@ -120,14 +128,33 @@ def list_runs(
     job: Annotated[str | None, Query(max_length=64, description="Only runs of this job.")] = None,
     state: Annotated[list[RunState] | None, Query(max_length=8, description="Only runs in these states.")] = None,
     backfill: Annotated[int | None, Query(ge=1, le=LARGEST, description="Only runs of this backfill.")] = None,
+    reason: Annotated[Reason | None, Query(description="Only runs that ended for this reason.")] = None,
+    trigger: Annotated[str, Query(max_length=20, description="Only runs that were started so.")] = "",
+    commit: Annotated[str, Query(max_length=40, description="Only of commits whose name begins so.")] = "",
+    environment: Annotated[str, Query(max_length=100, description="Only in environments that begin so.")] = "",
+    since: Annotated[str, Query(max_length=64, description="Only runs made since then: ISO 8601, or 24h, 7d.")] = "",
+    until: Annotated[str, Query(max_length=64, description="Only runs made before then.")] = "",
+    q: Annotated[str, Query(max_length=200, description="In the message, or the run's number.")] = "",
+    fingerprint: Annotated[str, Query(max_length=64, description="Only runs that failed in this way.")] = "",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> RunPage:
     """Runs, newest first."""
-    states = tuple(str(each) for each in state or ())
-    found, following = history.list_runs(
-        house, job_id=job, states=states, backfill_id=backfill, before=number(cursor), limit=limit
+    wanted = finding.runs_wanted(
+        house,
+        job_id=job,
+        states=tuple(str(each) for each in state or ()),
+        backfill_id=backfill,
+        reason=reason,
+        trigger=trigger,
+        commit=commit,
+        environment=environment,
+        since=since,
+        until=until,
+        text=q.strip(),
+        fingerprint=fingerprint,
     )
+    found, following = history.list_runs(house, wanted, before=number(cursor), limit=limit)
     following_text = None if following is None else str(following)
     return RunPage(items=[run_shown(run) for run in found], next=link_next(request, response, following_text))
 
@@ -136,8 +163,12 @@ def list_runs(
 def get_run(run_id: RunId, house: TheHouse) -> RunDetail:
     """A run with its attempts, artifacts and the due times it answers for."""
     found = history.details(house, run_id)
+    previous, following = history.neighbours(house, found.run)
     return RunDetail(
         **run_values(found.run),
+        waited=waiting.reasons(house, found.run),
+        previous=previous,
+        following=following,
         result=found.run.result,
         error=found.run.error,
         settings=found.run.spec,
@@ -163,12 +194,14 @@ def cancel(run_id: RunId, house: TheHouse, caller: TheCaller) -> RunShown:
     dependencies=[Depends(needs("runs:write"))],
 )
 def rerun(run_id: RunId, caller: TheCaller, replies: TheReplies, body: Rerun | None = None) -> Response:
-    """The run once more with the same parameters, on the same commit or on what is loaded now."""
+    """The run once more, with its parameters or with others, on the same commit or on what is loaded now."""
     asked = body or Rerun()
-    same, debug = asked.commit == "same", asked.debug
-    return replies.once(
-        202, lambda house: run_shown(jobs.rerun(house, run_id, caller.by, same_commit=same, debug=debug))
-    )
+
+    def again(house: House) -> RunShown:
+        same = asked.commit == "same"
+        return run_shown(jobs.rerun(house, run_id, caller.by, same_commit=same, params=asked.params, debug=asked.debug))
+
+    return replies.once(202, again)
 
 
 # --- showing --------------------------------------------------------------------------------------------------------
@@ -197,6 +230,7 @@ def run_values(run: Run) -> dict[str, Any]:
         "commit": run.commit_sha,
         "environment": run.environment,
         "debug": run.debug,
+        "fingerprint": run.fingerprint,
         "rerun_of": run.rerun_of,
         "backfill_id": run.backfill_id,
         "progress": run.progress,

@@ -254,7 +254,14 @@ Row = dict[str, Any]
 def many(connection: Connection, sql: str, bindings: Mapping[str, Any] | None = None) -> list[Row]:
     """All rows, each as a dict. Fetches to the end: an unfinished RETURNING keeps the write lock."""
     cursor = connection.cursor()
-    cursor.row_trace = _as_dict
+    names: list[str] = []
+
+    def as_dict(cursor: apsw.Cursor, row: tuple[Any, ...]) -> Row:
+        if not names:  # the same for every row: to ask each time takes longer than the row
+            names.extend(column[0] for column in cursor.get_description())
+        return dict(zip(names, row, strict=True))
+
+    cursor.row_trace = as_dict
     rows: list[Any] = cursor.execute(sql, bindings or {}).fetchall()
     return rows
 
@@ -262,6 +269,20 @@ def many(connection: Connection, sql: str, bindings: Mapping[str, Any] | None = 
 def one(connection: Connection, sql: str, bindings: Mapping[str, Any] | None = None) -> Row | None:
     rows = many(connection, sql, bindings)
     return rows[0] if rows else None
+
+
+@contextmanager
+def all_or_nothing(connection: Connection) -> Iterator[None]:
+    """Part of a transaction that is undone by itself when it raises; the rest of it goes on."""
+    connection.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK TO part")
+        raise
+    finally:
+        if connection.in_transaction:
+            connection.execute("RELEASE part")
 
 
 def run(connection: Connection, sql: str, bindings: Mapping[str, Any] | None = None) -> int:
@@ -274,7 +295,3 @@ def insert(connection: Connection, sql: str, bindings: Mapping[str, Any]) -> int
     """Execute one INSERT; the new row's id."""
     connection.execute(sql, bindings).fetchall()
     return connection.last_insert_rowid()
-
-
-def _as_dict(cursor: apsw.Cursor, row: tuple[Any, ...]) -> Row:
-    return {column[0]: value for column, value in zip(cursor.get_description(), row, strict=True)}

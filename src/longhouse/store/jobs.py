@@ -106,15 +106,42 @@ def counts(db: Connection) -> tuple[int, int]:
 
 
 def named(db: Connection, text: str, limit: int) -> list[Row]:
-    """Jobs of the manifest whose id, description, project or tags hold `text`: id, description, enabled. First those
-    whose id begins with it, then those whose id holds it."""
+    """Jobs of the manifest whose id, description, project or tags hold `text`: id, description, enabled, spec. First
+    those whose id begins with it, then those whose id holds it."""
     return many(
         db,
-        "SELECT id, coalesce(spec ->> 'description', '') AS description, enabled FROM jobs WHERE removed_at IS NULL"
+        "SELECT id, coalesce(spec ->> 'description', '') AS description, enabled, spec FROM jobs WHERE removed_at IS NULL"
         " AND instr(lower(id || char(10) || coalesce(spec ->> 'description', '') || char(10)"
         " || coalesce(spec ->> 'project', '') || char(10) || coalesce(spec ->> 'tags', '')), lower(:text))"
         " ORDER BY CASE instr(lower(id), lower(:text)) WHEN 1 THEN 0 WHEN 0 THEN 2 ELSE 1 END, id LIMIT :limit",
         {"text": text, "limit": limit},
+    )
+
+
+def those(db: Connection, job_ids: list[str]) -> list[Job]:
+    """The jobs of the manifest with these ids, in this order."""
+    rows = many(
+        db,
+        f"SELECT {COLUMNS} FROM jobs WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(:ids))",  # noqa: S608
+        {"ids": json.dumps(job_ids)},
+    )
+    found = {row["id"]: _job(row) for row in rows}
+    return [found[job_id] for job_id in job_ids if job_id in found]
+
+
+def labels(db: Connection, *, outcomes: bool) -> list[Row]:
+    """What lists of jobs are searched and grouped by: id, description, project, tags (JSON), enabled; in order of ids.
+
+    `outcomes` adds `last`: the state of the run that ended last, None if none has, and `ran`: there is any run.
+    """
+    more = (
+        ", (SELECT state FROM runs INDEXED BY runs_ended WHERE job_id = jobs.id AND finished_at IS NOT NULL"
+        " ORDER BY finished_at DESC LIMIT 1) AS last, EXISTS (SELECT 1 FROM runs WHERE job_id = jobs.id) AS ran"
+    )
+    return many(
+        db,
+        "SELECT id, coalesce(spec ->> 'description', '') AS description, spec ->> 'project' AS project,"  # noqa: S608
+        f" spec ->> 'tags' AS tags, enabled{more if outcomes else ''} FROM jobs WHERE removed_at IS NULL ORDER BY id",
     )
 
 

@@ -58,7 +58,7 @@ class Run:
     finished_at: int | None
 
 
-def _run(row: Row) -> Run:
+def run_of(row: Row) -> Run:
     fields: dict[str, Any] = dict(row)
     for name in ("params", "spec", "result", "error", "progress"):
         fields[name] = json.loads(row[name]) if row[name] is not None else None
@@ -83,35 +83,7 @@ def enqueue(db: Connection, values: dict[str, Any]) -> int:
 
 def get(db: Connection, run_id: int) -> Run | None:
     row = one(db, f"SELECT {COLUMNS} FROM runs WHERE id = :id", {"id": run_id})  # noqa: S608
-    return _run(row) if row else None
-
-
-def page(
-    db: Connection,
-    *,
-    job_id: str | None,
-    states: tuple[str, ...],
-    before: int | None,
-    limit: int,
-    backfill_id: int | None = None,
-) -> list[Run]:
-    """At most `limit` runs with an id below `before`, newest first, without their large documents."""
-    where, values = ["1"], {"limit": limit, "before": before, "job_id": job_id, "backfill_id": backfill_id}
-    if before is not None:
-        where.append("id < :before")
-    if job_id is not None:
-        where.append("job_id = :job_id")
-    if backfill_id is not None:
-        where.append("backfill_id = :backfill_id")
-    if states:
-        where.append(f"state IN ({', '.join(f':state{n}' for n in range(len(states)))})")
-        values |= {f"state{n}": state for n, state in enumerate(states)}
-    rows = many(
-        db,
-        f"SELECT {LISTED} FROM runs WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit",  # noqa: S608
-        values,
-    )
-    return [_run(row) for row in rows]
+    return run_of(row) if row else None
 
 
 def newest_of_jobs(db: Connection, job_ids: list[str], each: int) -> dict[str, list[Row]]:
@@ -133,6 +105,31 @@ def newest_of_jobs(db: Connection, job_ids: list[str], each: int) -> dict[str, l
     for row in rows:
         found[row["job_id"]].append(row)
     return found
+
+
+def strips_of_jobs(db: Connection, job_ids: list[str], each: int) -> dict[str, list[Row]]:
+    """Of each job its runs that have not ended and the `each` that ended last, newest first: read from indexes alone.
+
+    id, state, created_at, started_at, finished_at. What of a backfill still waits is left out.
+    """
+    rows = many(
+        db,
+        "SELECT wanted.value AS job_id, r.id, r.state, r.finished_at AS created_at, r.started_at, r.finished_at"
+        " FROM json_each(:ids) AS wanted JOIN runs AS r INDEXED BY runs_ended"
+        " ON r.job_id = wanted.value AND r.finished_at IS NOT NULL AND r.finished_at >= coalesce("
+        " (SELECT finished_at FROM runs INDEXED BY runs_ended WHERE job_id = wanted.value AND finished_at IS NOT NULL"
+        " ORDER BY finished_at DESC LIMIT 1 OFFSET :each - 1), 0)"
+        " UNION ALL "
+        "SELECT wanted.value, r.id, r.state, r.created_at, r.started_at, r.finished_at"
+        " FROM json_each(:ids) AS wanted JOIN runs AS r INDEXED BY runs_active_of_job"
+        " ON r.job_id = wanted.value AND r.state IN ('queued', 'retrying', 'running')"
+        " WHERE r.backfill_id IS NULL OR r.state <> 'queued'",
+        {"ids": json.dumps(job_ids), "each": each},
+    )
+    found: dict[str, list[Row]] = {job_id: [] for job_id in job_ids}
+    for row in rows:
+        found[row["job_id"]].append(row)
+    return {job_id: sorted(mine, key=lambda row: -row["id"])[:each] for job_id, mine in found.items()}
 
 
 def active_of_job(db: Connection, job_id: str) -> list[Row]:

@@ -1,6 +1,8 @@
 """The strip of a job's last runs as SVG: colour is the outcome, height the duration, newest on the right.
 
-Drawn with attributes only (no inline style), about 60 bytes a run. live.js turns the bar under the pointer into a link.
+Drawn with one path for each outcome, about 16 bytes a run: a page has three thousand. live.js finds the run under the
+pointer from `data-runs`, newest first: the distance to the next newer id, a letter for the outcome and tenths of a
+second, numbers to the base 36.
 """
 
 from __future__ import annotations
@@ -10,32 +12,47 @@ from typing import Any
 
 from markupsafe import Markup
 
-from longhouse.web.times import duration
 from longhouse.web.words import STATES
 
-HEIGHT, STEP, WIDTH = 24, 7, 5
+HEIGHT, STEP, WIDTH = 24, 4, 3
 SHORTEST = 5
 """Of a bar that has run at all; those that wait get a stub of 3."""
+LETTERS = {
+    "succeeded": "S",
+    "failed": "F",
+    "degraded": "D",
+    "skipped": "K",
+    "cancelled": "C",
+    "running": "R",
+    "retrying": "T",
+    "queued": "Q",
+}
+"""The same as in live.js."""
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def strip(recent: Sequence[dict[str, Any]], now: int, room: int) -> Markup:
-    """`recent` newest first, as `newest_of_jobs` gives it; space is kept for `room` bars."""
+    """`recent` newest first: id, state, started_at, finished_at; space is kept for `room` bars."""
     spans = [_took(run, now) for run in recent]
     longest = max((span for span in spans if span is not None), default=0)
-    bars = []
+    paths: dict[str, list[str]] = {}
+    told, newer = [], 0
     for place, (run, span) in enumerate(zip(recent, spans, strict=True)):
         tall = 3 if span is None else SHORTEST + round((HEIGHT - SHORTEST) * span / longest) if longest else SHORTEST
-        bars.append(
-            f'<rect class="s-{run["state"]}" x="{(room - 1 - place) * STEP}" y="{HEIGHT - tall}" width="{WIDTH}"'
-            f' height="{tall}" rx="1" data-r="{run["id"]}" data-d="{duration(span) if span is not None else "waits"}"/>'
-        )
-    gaps = [
-        f'<rect class="s-none" x="{(room - 1 - place) * STEP}" y="{HEIGHT - 3}" width="{WIDTH}" height="3" rx="1"/>'
-        for place in range(len(recent), room)
-    ]
+        paths.setdefault(run["state"], []).append(f"M{(room - 1 - place) * STEP} {HEIGHT}v-{tall}")
+        took = "" if span is None else base36(round(span / 100))
+        told.append(f"{base36(newer - run['id'] if newer else run['id'])}{LETTERS[run['state']]}{took}")
+        newer = run["id"]
+    empty = (room - len(recent)) * STEP
+    if empty:
+        paths["none"] = [f"M-1.5 {HEIGHT - 1.5}H{empty - 2.5}"]
     wide = room * STEP - (STEP - WIDTH)
-    svg = f'<svg class="strip" viewBox="0 0 {wide} {HEIGHT}" width="{wide}" height="{HEIGHT}" aria-hidden="true">'
-    return Markup(svg + "".join(gaps + bars) + "</svg>")  # noqa: S704  # numbers and our own words only
+    svg = (
+        f'<svg class="strip" viewBox="-1.5 0 {wide} {HEIGHT}" width="{wide}" height="{HEIGHT}" aria-hidden="true"'
+        f' data-runs="{" ".join(told)}">'
+    )
+    drawn = "".join(f'<path class="s-{state}" d="{"".join(bars)}"/>' for state, bars in paths.items())
+    return Markup(svg + drawn + "</svg>")  # noqa: S704  # numbers and our own words only
 
 
 def said(recent: Sequence[dict[str, Any]]) -> str:
@@ -47,6 +64,17 @@ def said(recent: Sequence[dict[str, Any]]) -> str:
         counts[run["state"]] = counts.get(run["state"], 0) + 1
     parts = ", ".join(f"{count} {STATES[state].lower()}" for state, count in counts.items())
     return f"Last {len(recent)} runs: {parts}; newest: {STATES[recent[0]['state']].lower()}"
+
+
+def base36(number: int) -> str:
+    """As JavaScript's toString(36); a negative one has its sign in front."""
+    if number < 0:
+        return f"-{base36(-number)}"
+    text = ""
+    while number >= 36:
+        number, digit = divmod(number, 36)
+        text = DIGITS[digit] + text
+    return DIGITS[number] + text
 
 
 def _took(run: dict[str, Any], now: int) -> int | None:

@@ -48,7 +48,7 @@ function tick() {
     else if (each.ahead && at < now() - 2000) {
       each.ahead = false;
       const region = each.closest("[data-live]");
-      if (region) refresh(region.id);
+      if (region && !paused) refresh(region.id);
     }
   }
   for (const each of all("[data-since]")) each.textContent = took(now() - Number(each.dataset.since));
@@ -96,30 +96,61 @@ function happened(type, data) {
 }
 
 // --- the stream ----------------------------------------------------------------------------------------------------
+// One for the whole browser, in stream.js; where there are no shared workers, one for each tab that is looked at.
 
-let source = null, retry = 0, seen = one("meta[name=server-seen]").content;
+const WORKER = one("meta[name=stream]")?.content;
+const ALIVE_MS = 20000;
+const STATES = {
+  open: "", reconnecting: "Reconnecting …", lost: "Not connected, trying again …",
+  signed_out: "Signed out: reload to sign in",
+};
+let port = null, source = null, retry = 0, connection = "", seen = one("meta[name=server-seen]").content;
+let paused = sessionStorage.getItem("paused") === "true";
+
+const wants = () => Boolean(one("[data-live]"));
+const shown = () => !document.hidden && !paused;
+const topics = () => all("[data-topic]").map((each) => each.dataset.topic);
 
 export function connect() {
+  if (!wants()) return;
+  if (WORKER && window.SharedWorker) {
+    port ??= shared();
+    port.postMessage({ shown: shown(), seen, topics: topics() });
+  } else own();
+}
+
+function shared() {
+  const worker = new SharedWorker(WORKER, { name: "longhouse" });
+  worker.onerror = () => { window.SharedWorker = undefined; port = null; connect(); };
+  worker.port.onmessage = ({ data }) => {
+    if (data.state) turned(data.state);
+    if (data.event && shown()) told(data.event.type, data.event.id, data.event.data);
+  };
+  return worker.port;
+}
+
+function own() {
   disconnect();
-  if (document.hidden || !one("[data-live]")) return;
-  const topics = [...KINDS, ...all("[data-topic]").map((each) => each.dataset.topic)].join(",");
-  const after = seen ? `&after=${seen}` : "";
-  source = new EventSource(`/api/events?topics=${encodeURIComponent(topics)}${after}`);
-  source.onopen = () => offline("");
+  if (!shown()) return;
+  const asked = [...KINDS, ...topics()].join(",");
+  source = new EventSource(`/api/events?topics=${encodeURIComponent(asked)}${seen ? `&after=${seen}` : ""}`);
+  source.onopen = () => turned("open");
   source.onerror = async () => {
-    if (source?.readyState === EventSource.CONNECTING) return offline("Reconnecting …");
+    if (source?.readyState === EventSource.CONNECTING) return turned("reconnecting");
     disconnect();
     const answer = await fetch("/banner", { redirect: "manual" }).catch(() => null);
-    if (answer && (answer.status === 401 || answer.type === "opaqueredirect")) return offline("Signed out: reload to sign in");
-    offline("Not connected, trying again …");
-    retry = setTimeout(() => { connect(); refreshAll(); }, RECONNECT_MS);
+    if (answer && (answer.status === 401 || answer.type === "opaqueredirect")) return turned("signed_out");
+    turned("lost");
+    retry = setTimeout(own, RECONNECT_MS);
   };
   for (const type of TYPES) {
-    source.addEventListener(type, (event) => {
-      if (event.lastEventId) seen = event.lastEventId;
-      happened(type, JSON.parse(event.data));
-    });
+    source.addEventListener(type, (event) => told(type, event.lastEventId, JSON.parse(event.data)));
   }
+}
+
+function told(type, id, data) {
+  if (id) seen = id;
+  happened(type, data);
 }
 
 function disconnect() {
@@ -128,19 +159,49 @@ function disconnect() {
   source = null;
 }
 
-function offline(text) {
-  const place = one("#offline");
+function leave() {
+  port?.postMessage({ gone: true });
+  disconnect();
+}
+
+function turned(state) {
+  const before = connection;
+  connection = state;
+  if (state === "open" && before === "lost") refreshAll();
+  saySo();
+}
+
+function saySo() {
+  const place = one("#offline"), text = paused ? "Updates paused" : STATES[connection] ?? "";
   if (place && place.textContent !== text) place.textContent = text;
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return disconnect();  // a browser has six connections for all its tabs
+function back() {
   connect();
+  if (!shown()) return;
   tick();
   refreshAll();
-});
+}
+
+export function pause(button = one("#pause-updates")) {
+  paused = !paused;
+  sessionStorage.setItem("paused", paused);
+  showPause(button);
+  back();
+}
+
+function showPause(button) {
+  if (!button) return;
+  button.setAttribute("aria-pressed", paused);
+  button.hidden = !wants();
+  saySo();
+}
+
+document.addEventListener("visibilitychange", back);
 document.addEventListener("longhouse:reconnect", connect);
-window.addEventListener("pagehide", disconnect);
+window.addEventListener("pagehide", leave);
+window.addEventListener("pageshow", (event) => { if (event.persisted) back(); });
+setInterval(() => { if (port && shown()) connect(); }, ALIVE_MS);
 
 // --- forms that stay on their page ---------------------------------------------------------------------------------
 
@@ -182,7 +243,7 @@ function toast(box) {
 // --- small things --------------------------------------------------------------------------------------------------
 
 function textOf(place) {
-  return place.id === "log" ? all("code", place).map((line) => line.textContent).join("\n") : place.textContent;
+  return place.classList.contains("lines") ? all("code", place).map((line) => line.textContent).join("\n") : place.textContent;
 }
 
 async function copy(text) {
@@ -206,9 +267,10 @@ document.addEventListener("click", async (event) => {
     say("Copied");
   } else if (button.matches("[data-close]")) button.closest(".toast").remove();
   else if (button.id === "theme") turn(button);
+  else if (button.id === "pause-updates") pause(button);
 });
 
-function turn(button) {
+export function turn(button = one("#theme")) {
   const themes = ["system", "light", "dark"], root = document.documentElement;
   const next = themes[(themes.indexOf(root.dataset.theme ?? "system") + 1) % 3];
   if (next === "system") delete root.dataset.theme;
@@ -221,15 +283,25 @@ export function say(text) {
   one("#said").textContent = text;
 }
 
-// The bar under the pointer is the link's target.
-document.addEventListener("pointerover", (event) => {
-  const link = event.target.closest?.("a.bars");
-  if (!link) return;
+// The bar under the pointer is the link's target; data-runs is explained in web/strip.py.
+const OUTCOMES = { S: "succeeded", F: "failed", D: "degraded", K: "skipped", C: "cancelled", R: "running", T: "will retry", Q: "queued" };
+
+function barAt(strip, x) {
+  const box = strip.getBoundingClientRect(), runs = strip.dataset.runs.split(" "), wide = strip.viewBox.baseVal.width;
+  const place = Math.round((wide + 1) / 4) - 1 - Math.floor(((x - box.left) / box.width) * wide / 4);
+  if (!(place >= 0 && place < runs.length)) return null;
+  const [, , letter, tenths] = runs[place].match(/^(-?[0-9a-z]+)([A-Z])(\w*)$/);
+  const id = runs.slice(1, place + 1).reduce((newer, each) => newer - parseInt(each.split(/[A-Z]/)[0], 36), parseInt(runs[0].split(/[A-Z]/)[0], 36));
+  return { id, told: `Run ${id}: ${OUTCOMES[letter]}${tenths ? `, ${took(parseInt(tenths, 36) * 100)}` : ""}` };
+}
+
+document.addEventListener("pointermove", (event) => {
+  const link = event.target.closest?.("a.bars"), strip = link && one("[data-runs]", link);
+  if (!strip) return;
   link.home ??= link.getAttribute("href");
-  const bar = event.target.closest("rect[data-r]");
-  link.setAttribute("href", bar ? `/runs/${bar.dataset.r}` : link.home);
-  const state = bar?.getAttribute("class").slice(2);
-  link.title = bar ? `Run ${bar.dataset.r}: ${state}, ${bar.dataset.d}` : "";
+  const bar = barAt(strip, event.clientX);
+  link.setAttribute("href", bar ? `/runs/${bar.id}` : link.home);
+  link.title = bar?.told ?? "";
 });
 document.addEventListener("pointerout", (event) => {
   const link = event.target.closest?.("a.bars");
@@ -249,5 +321,6 @@ function settled() {
 document.addEventListener("htmx:after:swap", settled);
 
 settled();
+showPause(one("#pause-updates"));
 setInterval(() => { if (!document.hidden) tick(); }, 1000);
 connect();
