@@ -17,12 +17,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from longhouse import history, logsearch, output
+from longhouse import artifacts, history, logsearch, output
 from longhouse.api.paging import LARGEST, Cursor, link_next, number
 from longhouse.api.runs import RunId
 from longhouse.api.streams import LOOK_SECONDS, RETRY
 from longhouse.doors import ARTIFACT_POLICY, LOG_POLICY, Caller, TheCaller, TheHouse, needs, still_here
-from longhouse.errors import Gone, Invalid, NotFound
+from longhouse.errors import Invalid, NotFound
 from longhouse.house import House
 from longhouse.runs.state import TERMINAL
 from longhouse.store.database import Row
@@ -273,7 +273,7 @@ def log_event(run_id: int, found: News, *, named: bool) -> ServerSentEvent:
 
 
 @router.get(
-    "/api/runs/{run_id}/artifacts/{name}",
+    "/api/runs/{run_id}/artifacts/{name:path}",
     response_class=Response,
     responses={200: {"description": "The file", "content": {"*/*": {}}}},
     dependencies=[Depends(needs("runs:read"))],
@@ -285,17 +285,8 @@ def get_artifact(
     attempt: Attempt = None,
 ) -> Response:
     """A file that the run left behind, to download; shown nowhere with the rights of a page."""
-    found = [
-        row
-        for row in history.details(house, run_id).artifacts
-        if row["name"] == name and attempt in (None, row["attempt"])
-    ]
-    if not found:
-        raise NotFound(f"run {run_id} has no artifact of this name", hint=f"GET /api/runs/{run_id} lists them.")
-    row = max(found, key=lambda each: (each["attempt"], each["id"]))
-    path = house.paths.artifacts / row["file"]
-    if not path.is_file() or not path.resolve().is_relative_to(house.paths.artifacts.resolve()):
-        raise Gone(f"the file of this artifact of run {run_id} is no longer kept")
+    row = artifacts.by_name(history.details(house, run_id), name, attempt)
+    path = artifacts.file_of(house, row)
     headers = {"Content-Disposition": attachment(name), "Content-Security-Policy": ARTIFACT_POLICY}
     return FileResponse(path, headers=headers, media_type=_media_type(row["media_type"]))
 

@@ -9,7 +9,7 @@ from longhouse import secrets
 from longhouse.errors import NotFound
 from longhouse.house import House
 from longhouse.repo import bootstrap, history
-from longhouse.repo.history import Blame, Compared
+from longhouse.repo.history import Blame, Commit, Compared
 from longhouse.store import runs as rows
 
 
@@ -72,3 +72,10 @@ def since_green(house: House, run_id: int) -> SinceGreen:
         why = "The code of one of them is no longer in the jobs repo."
         return SinceGreen(run_id, run.commit_sha, green["id"], None, why)
     return SinceGreen(run_id, run.commit_sha, green["id"], found, "")
+
+
+def commits_between(house: House, old: str, new: str, limit: int) -> list[Commit]:
+    """From `new` back to the one after `old`, newest first, at most `limit` and one more. Raises NotFound."""
+    found, _ = history.history(bootstrap.opened(house.paths), limit + 1, new)
+    ids = [commit.id for commit in found]
+    return list(found[: ids.index(old)] if old in ids else found)

@@ -8,9 +8,12 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from longhouse.web import (
+    activity,
+    artifacts,
     backfills,
     clock,
     connect,
+    editor,
     files,
     home,
     job,
@@ -21,12 +24,17 @@ from longhouse.web import (
     past,
     pauses,
     repo,
+    rerun,
     run,
     run_log,
     runs,
     schedules,
     secrets,
+    sessions,
+    settings,
     sync,
+    timeline,
+    tokens,
 )
 from longhouse.web.page import ASSETS, note_events, outside, page
 
@@ -43,14 +51,22 @@ for part in (
     backfills,
     runs,
     run,
+    rerun,
     run_log,
+    artifacts,
     past,
     repo,
     files,
+    editor,
     sync,
     connect,
     secrets,
+    sessions,
+    tokens,
+    settings,
+    activity,
     clock,
+    timeline,
 ):
     router.include_router(part.router, dependencies=[Depends(note_events)])
 router.include_router(connect.callback, dependencies=[Depends(note_events)])

@@ -1,4 +1,4 @@
-"""One run's page with its output, and what its buttons do."""
+"""One run's page, and its Cancel button."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from longhouse import history, jobs, queue
+from longhouse import history, queue, waiting
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import LonghouseError
 from longhouse.history import Details
+from longhouse.house import House
+from longhouse.repo import past
 from longhouse.runs.state import ACTIVE
 from longhouse.store.database import Row
-from longhouse.store.runs import Run
-from longhouse.web import run_log, words
-from longhouse.web.form_data import TheForm, wants_toast
+from longhouse.web import artifacts, attempts, diff, run_log, tables, tracebacks, words
+from longhouse.web.form_data import wants_toast
 from longhouse.web.page import page, part, toast
 from longhouse.web.run_log import Asked, RunId
-from longhouse.web.times import duration
 
 router = APIRouter(include_in_schema=False)
 
-RUN_PARTS = {"head": "parts/run_head.html", "error": "parts/run_error.html", "facts": "parts/run_facts.html"}
+RUN_PARTS = {
+    "head": "parts/run_head.html",
+    "error": "parts/run_error.html",
+    "facts": "parts/run_facts.html",
+    "artifacts": "parts/run_artifacts.html",
+}
+COMMITS = 5
+FILES = 8
+FIRST_LINES = 12
+"""Of what has changed since the last success, as much as a run's page tells; its own page tells all."""
 
 READ = [Depends(needs("runs:read"))]
 WRITE = [Depends(needs("runs:write"))]
@@ -38,8 +47,10 @@ def run_page(
     asked: Annotated[Asked, Depends()],
     part_of: Part = "",
 ) -> Response:
+    if part_of == "changes":
+        return part(request, "parts/run_changes.html", **_changed(house, run_id))
     found = history.details(house, run_id)
-    shown = _shown(found)
+    shown = _shown(house, found)
     if part_of in RUN_PARTS:
         return part(request, RUN_PARTS[part_of], **shown)
     return page(request, "run.html", **shown, **run_log.opened(house, found, asked))
@@ -59,41 +70,47 @@ def cancel(request: Request, run_id: RunId, house: TheHouse, caller: TheCaller) 
     return RedirectResponse(f"/runs/{run_id}", 303)
 
 
-@router.post("/runs/{run_id}/rerun", dependencies=WRITE)
-def rerun(run_id: RunId, house: TheHouse, caller: TheCaller, form: TheForm) -> Response:
-    new = jobs.rerun(house, run_id, caller.by, same_commit=form.get("code") != "latest")
-    return RedirectResponse(f"/runs/{new.id}", 303)
-
-
-def _shown(found: Details) -> dict[str, Any]:
+def _shown(house: House, found: Details) -> dict[str, Any]:
     run = found.run
     failed = next((row for row in reversed(found.attempts) if row["error"]), None)
+    error = run.error or (failed["error"] if failed else None)
+    previous, following = history.neighbours(house, run)
     return {
         "run": run,
         "title": f"{words.STATES[run.state]} · Run {run.id} of {run.job_id}",
         "active": run.state in ACTIVE,
         "attempts": found.attempts,
-        "artifacts": found.artifacts,
+        "axis": attempts.axis(run, found.attempts, house.clock.now()),
+        **artifacts.shown(house, found),
         "firings": found.firings,
         "story": words.sentence(run),
-        "waited": _waited(run),
-        "error": run.error or (failed["error"] if failed else None),
+        "waited": waiting.reasons(house, run),
+        "error": error,
+        "steps": tracebacks.groups(error["traceback"]) if error and error.get("traceback") else [],
         "error_attempt": failed["attempt"] if failed and len(found.attempts) > 1 else None,
         "ended": ended,
+        "result_table": tables.of_value(run.result),
+        "previous": previous,
+        "following": following,
     }
 
 
-def _waited(run: Run) -> str:
-    """How long, and what for."""
-    if run.started_at is None:
-        waits = "waits for its time" if run.trigger == "later" else "waits for its time, a free slot or its group"
-        return waits if run.finished_at is None else ""
-    if run.backfill_id is not None or run.trigger == "later":
-        return ""
-    since = max(run.created_at, run.due or 0)
-    if run.started_at - since < 1000:
-        return "at once"
-    return f"{duration(run.started_at - since)} after it was {'due' if run.due and since == run.due else 'asked for'}"
+def _changed(house: House, run_id: int) -> dict[str, Any]:
+    """What is new in its code since the last success, in short."""
+    found = past.since_green(house, run_id)
+    compared = found.compared
+    if compared is None or found.same:
+        return {"found": found, "files": [], "commits": [], "more": 0, "first": None}
+    files, _ = diff.files(compared.diff)
+    return {
+        "found": found,
+        "files": files[:FILES],
+        "more": max(0, len(compared.changes) - FILES),
+        "count": len(compared.changes),
+        "commits": past.commits_between(house, compared.old, found.commit, COMMITS),
+        "most_commits": COMMITS,
+        "first": files[0].lines[:FIRST_LINES] if files else None,
+    }
 
 
 def ended(attempt: Row) -> str:

@@ -6,3 +6,9 @@ function titled() {
 }
 
 document.addEventListener("htmx:after:swap", titled);
+
+// A new artifact: the list again. It is left alone otherwise, so that what the reader opened stays open.
+document.addEventListener("htmx:after:swap", () => {
+  const list = document.getElementById("run-artifacts"), head = document.getElementById("run-head");
+  if (list && head && list.dataset.count !== head.dataset.artifacts) htmx.trigger(list, "refresh");
+});
