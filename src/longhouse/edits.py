@@ -32,7 +32,7 @@ DRAFTS = "refs/heads/drafts/"
 
 
 class EditConflict(LonghouseError):
-    """A file is not what the edit was made for. `conflicts` has, for each file, both texts and one made of both."""
+    """A file is not what the edit was made for. `conflicts` has, for each file, all three texts and one made of both."""
 
     code = "repo.edit_conflict"
     kind = "stale"
@@ -49,6 +49,8 @@ class FileConflict:
     path: str
     blob: str | None
     """The id of what is there now: an edit made for it goes through. None: nothing is there."""
+    base: str | None
+    """What the edit began with; None if there was no file, or nobody knows."""
     yours: str | None
     theirs: str | None
     merged: str
@@ -214,6 +216,7 @@ def conflict_of(
     return FileConflict(
         path=path,
         blob=_blob(like, theirs),
+        base=_text(base),
         yours=_text(yours),
         theirs=_text(theirs),
         merged=_text((merged or Merged(yours or theirs or b"", clean=False)).data) or "",

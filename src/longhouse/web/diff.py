@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 
 HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@ ?(.*)")
 MOST_LINES = 5_000
@@ -69,6 +70,23 @@ def files(diff: str) -> tuple[list[File], bool]:
         elif text.startswith("\\"):
             found[-1].lines.append(Line("note", None, None, "no newline at the end of the file"))
     return found, False
+
+
+def compared(old: str, new: str, around: int = 3) -> list[Line]:
+    """What changed from one text to another, with some lines around each change."""
+    before, after = old.replace("\r\n", "\n").split("\n"), new.replace("\r\n", "\n").split("\n")
+    found: list[Line] = []
+    for group in SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(around):
+        if found or group[0][1]:
+            found.append(Line("hunk", None, None, "…"))
+        for kind, low, high, low_new, high_new in group:
+            if kind == "equal":
+                both = enumerate(before[low:high])
+                found += [Line("same", low + at + 1, low_new + at + 1, text) for at, text in both]
+                continue
+            found += [Line("del", low + at + 1, None, text) for at, text in enumerate(before[low:high])]
+            found += [Line("add", None, low_new + at + 1, text) for at, text in enumerate(after[low_new:high_new])]
+    return found[:MOST_LINES]
 
 
 def _path(header: str) -> str:
