@@ -111,6 +111,12 @@ def missing(db: Connection, spec: JobDescription) -> list[str]:
     return [name for name in required if sealed.get(db, REALM, name) is None]
 
 
+def stored(house: House, spec: JobDescription) -> set[str]:
+    """Those of the job's secrets, needed or not, that have a value."""
+    with house.db.read() as db:
+        return {each["key"] for each in spec.secrets if sealed.get(db, REALM, each["key"]) is not None}
+
+
 def require(db: Connection, spec: JobDescription) -> None:
     """Raises Missing with the list."""
     names = missing(db, spec)

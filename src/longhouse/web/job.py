@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from longhouse import backfills, history, jobs
+from longhouse import backfills, figures, history, jobs
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import Invalid, LonghouseError
 from longhouse.house import House
-from longhouse.jobs import STRIP, Overview
+from longhouse.jobs import Overview
 from longhouse.repo import panel
-from longhouse.triggers.words import seconds_said
-from longhouse.web import forms, source
+from longhouse.web import forms, job_facts, source
+from longhouse.web.coming import coming
 from longhouse.web.form_data import TheForm, wants_toast
 from longhouse.web.memory import memory_of
 from longhouse.web.page import page, part, toast
-from longhouse.web.words import CATCH_UPS, OVERLAPS
 
 router = APIRouter(include_in_schema=False)
 
-UPCOMING = 8
+UPCOMING = 20
 RUNS = 10
 FIRINGS = 12
 BACKFILLS = 5
+COMMITS = 10
 FIRINGS_PAGE = 100
 TURNS_SHOWN_MS = 35 * 86_400_000
 """What a change of the clocks will do is said so long before."""
@@ -34,14 +35,6 @@ READ_RUNS = [Depends(needs("jobs:read")), Depends(needs("runs:read"))]
 RUN = [Depends(needs("runs:write"))]
 
 Part = Annotated[str, Query(max_length=20)]
-JOB_PARTS = {
-    "head": "parts/job_head.html",
-    "next": "parts/job_next.html",
-    "runs": "parts/job_runs.html",
-    "firings": "parts/job_firings.html",
-    "backfills": "parts/job_backfills.html",
-    "memory": "parts/job_memory.html",
-}
 
 
 @router.get("/jobs/{job_id}", dependencies=READ_RUNS)
@@ -49,10 +42,11 @@ def job_page(
     request: Request, job_id: str, house: TheHouse, part_of: Annotated[Part, Query(alias="part")] = ""
 ) -> Response:
     found = jobs.get_job(house, job_id)
-    if part_of in JOB_PARTS:
-        return part(request, JOB_PARTS[part_of], **_shown(house, found))
-    shown = {**_shown(house, found), **_code(house, found), "fields": forms.fields(found.job.spec)}
-    return page(request, "job.html", **shown, when={"value": "", "error": ""})
+    if part_of in PARTS:
+        template, *needed = PARTS[part_of]
+        return part(request, template, **_shown(house, found, needed))
+    when = {"value": "", "error": "", "debug": False}
+    return page(request, "job.html", **_shown(house, found, WHOLE), fields=forms.fields(found.job.spec), when=when)
 
 
 @router.get("/jobs/{job_id}/firings", dependencies=READ_RUNS)
@@ -68,11 +62,14 @@ def firings_page(
 @router.post("/jobs/{job_id}/run", dependencies=RUN)
 def run_now(request: Request, job_id: str, house: TheHouse, caller: TheCaller, form: TheForm) -> Response:
     values, at = forms.given(form), str(form.get("at", "")).strip()
-    quiet = wants_toast(request)
+    quiet, debug = wants_toast(request), "debug" in form
     try:
-        run = jobs.run_now(house, job_id, caller.by, params=values, text=True, at=at or None)
+        run = jobs.run_now(house, job_id, caller.by, params=values, text=True, at=at or None, debug=debug)
     except Invalid as error:
-        return toast(request, error=error) if quiet else _asked_again(request, house, job_id, values, at, error)
+        if quiet:
+            return toast(request, error=error)
+        when = {"value": at, "error": forms.wrong_with(error, "at"), "debug": debug}
+        return _asked_again(request, house, job_id, values, when, error)
     except LonghouseError as error:
         if not quiet:
             raise
@@ -97,37 +94,60 @@ def cancel_runs(request: Request, job_id: str, house: TheHouse, caller: TheCalle
 
 
 def _asked_again(
-    request: Request, house: House, job_id: str, values: dict[str, str], at: str, error: Invalid
+    request: Request, house: House, job_id: str, values: dict[str, str], when: dict[str, Any], error: Invalid
 ) -> Response:
     """The job's page once more, with the values as they were sent and what is wrong with each."""
     found = jobs.get_job(house, job_id)
     fields = forms.refused(forms.fields(found.job.spec), values, error)
-    when = {"value": at, "error": forms.wrong_with(error, "at")}
-    shown = {**_shown(house, found), **_code(house, found), "fields": fields, "when": when}
-    return page(request, "job.html", status=422, **shown)
+    return page(request, "job.html", status=422, **_shown(house, found, WHOLE), fields=fields, when=when)
 
 
-def _shown(house: House, found: Overview) -> dict[str, Any]:
-    job = found.job
-    runs, _ = history.list_runs(house, job_id=job.id, limit=RUNS)
-    return {
-        "job": job,
-        "spec": job.spec,
+# --- what each part of the page shows -------------------------------------------------------------------------------
+
+
+def _shown(house: House, found: Overview, needed: Iterable[Facts]) -> dict[str, Any]:
+    own = {
+        "job": found.job,
+        "spec": found.job.spec,
         "own_pause": found.pause,
         "on_hold": found.held,
         "next_due": found.next_due,
-        "active": jobs.active_runs(house, job.id),
-        "backfills": backfills.list_backfills(house, job_id=job.id, limit=BACKFILLS)[0],
-        "left": backfills.left,
-        "memory": memory_of(house, job.id),
-        "recent": found.recent,
-        "room": STRIP,
-        "runs": runs,
-        "upcoming": jobs.upcoming_of(house, job, UPCOMING),
-        "turns": [turn for turn in jobs.clock_changes(house, job) if turn.at <= house.clock.now() + TURNS_SHOWN_MS],
-        **_firings(house, job.id, FIRINGS, None),
-        "settings": _settings(found),
     }
+    for facts in needed:
+        own |= facts(house, found)
+    return own
+
+
+def _ahead(house: House, found: Overview) -> dict[str, Any]:
+    job, now = found.job, house.clock.now()
+    upcoming = jobs.upcoming_of(house, job, UPCOMING)
+    return {
+        "upcoming": upcoming,
+        "coming": coming(job.spec, house.zone, now, upcoming),
+        "turns": [turn for turn in jobs.clock_changes(house, job) if turn.at <= now + TURNS_SHOWN_MS],
+    }
+
+
+def _runs(house: House, found: Overview) -> dict[str, Any]:
+    runs, _ = history.list_runs(house, job_id=found.job.id, limit=RUNS)
+    return {"active": jobs.active_runs(house, found.job.id), "recent": found.recent, "room": jobs.STRIP, "runs": runs}
+
+
+def _figures(house: House, found: Overview) -> dict[str, Any]:
+    known = figures.figures(house, found.job.id)
+    failure = known.failure and {**known.failure, "first": str(known.failure["message"]).strip().partition("\n")[0]}
+    return {"cards": job_facts.cards(known), "failure": failure, "drawn_said": job_facts.drawn_said(known)}
+
+
+def _backfills(house: House, found: Overview) -> dict[str, Any]:
+    return {
+        "backfills": backfills.list_backfills(house, job_id=found.job.id, limit=BACKFILLS)[0],
+        "left": backfills.left,
+    }
+
+
+def _past(house: House, found: Overview) -> dict[str, Any]:
+    return _firings(house, found.job.id, FIRINGS, None)
 
 
 def _firings(house: House, job_id: str, limit: int, before: int | None) -> dict[str, Any]:
@@ -144,30 +164,40 @@ def _code(house: House, found: Overview) -> dict[str, Any]:
         return {"code": None, "code_problem": error.message}
 
 
-def _settings(found: Overview) -> list[tuple[str, str]]:
-    spec = found.job.spec
-    tries = (
-        "1, never again"
-        if spec.max_attempts == 1
-        else f"{spec.max_attempts}, first wait {seconds_said(spec.retry_delay_seconds)}, doubling"
-    )
-    rows = [
-        ("Timeout", seconds_said(spec.timeout_seconds)),
-        ("Attempts", tries),
-        ("Overlap", f"{spec.overlap}: {OVERLAPS.get(spec.overlap, '')}"),
-        ("Catch up", f"{spec.catch_up}: {CATCH_UPS.get(spec.catch_up, '')}"),
-        ("Misfire grace", seconds_said(spec.misfire_grace_seconds)),
-    ]
-    if spec.jitter_minutes:
-        rows.append(("Jitter", f"up to {spec.jitter_minutes:g} min later"))
-    if spec.priority:
-        rows.append(("Priority", f"{spec.priority} (higher runs first)"))
-    if spec.concurrency_group:
-        rows.append(("Group", f"{spec.concurrency_group}, at most {spec.concurrency_limit} at once"))
-    if spec.memory_mb:
-        rows.append(("Memory", f"at most {spec.memory_mb} MB"))
-    if spec.secrets:
-        rows.append(("Secrets", ", ".join(str(each["key"]) for each in spec.secrets)))
-    if found.job.environment:
-        rows.append(("Environment", found.job.environment[:12]))
-    return rows
+def _commits(house: House, found: Overview) -> dict[str, Any]:
+    try:
+        return {"commits": panel.log(house, COMMITS, found.job.commit_sha, found.job.spec.source_file)[0]}
+    except LonghouseError:  # the code beside it says why
+        return {"commits": ()}
+
+
+def _settings(_house: House, found: Overview) -> dict[str, Any]:
+    return {"settings": job_facts.settings(found)}
+
+
+def _needed(house: House, found: Overview) -> dict[str, Any]:
+    return {"needed": job_facts.needed(house, found.job)}
+
+
+def _memory(house: House, found: Overview) -> dict[str, Any]:
+    return {"memory": memory_of(house, found.job.id)}
+
+
+Facts = Callable[[House, Overview], dict[str, Any]]
+WHOLE: tuple[Facts, ...] = (
+    *(_ahead, _runs, _figures, _backfills, _past),
+    *(_code, _settings, _needed, _memory),
+)
+PARTS: dict[str, tuple[Any, ...]] = {
+    "head": ("parts/job_head.html",),
+    "figures": ("parts/job_figures_live.html", _figures),
+    "next": ("parts/job_next.html", _ahead),
+    "runs": ("parts/job_runs.html", _runs, _ahead),
+    "coming": ("parts/job_coming.html", _ahead),
+    "firings": ("parts/job_firings.html", _past, _ahead),
+    "history": ("parts/job_history.html", _commits),
+    "needs": ("parts/job_needs.html", _needed),
+    "backfills": ("parts/job_backfills.html", _backfills),
+    "memory": ("parts/job_memory.html", _memory),
+}
+"""A template, and what it shows."""
