@@ -15,7 +15,7 @@ from longhouse.store import accounts as rows
 from longhouse.store import settings
 from longhouse.store.accounts import Token
 from longhouse.store.database import Connection, Row
-from longhouse.tries import NEW_LINK, tries_of
+from longhouse.tries import BY_LINK, tries_of
 
 SCOPES = (
     "jobs:read",
@@ -37,6 +37,7 @@ MACHINE = "this machine"
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 CODE_MS = 15 * MINUTE_MS
+NEW_LINK = "Get a new one on the machine itself: longhouse-jobs login-link"
 IDLE_MS = 12 * HOUR_MS
 ABSOLUTE_MS = 7 * 24 * HOUR_MS
 MOST_SESSIONS = 200
@@ -174,11 +175,11 @@ def login_password(house: House, password: str, peer: str, agent: str) -> NewSes
     """
     checked = _checked(house, password, peer)
     if checked is None:
-        raise LoginRefused("the password is wrong", hint=NEW_LINK)
+        raise LoginRefused("the password is wrong", hint=BY_LINK)
     with house.db.write() as db:
         stored = settings.get(db, "password")
         if stored["hash"] != checked[0]:  # changed while it was being checked: every session has ended
-            raise LoginRefused("the password is wrong", hint=NEW_LINK)
+            raise LoginRefused("the password is wrong", hint=BY_LINK)
         if checked[1]:
             settings.put(db, "password", {**stored, "hash": checked[1]})
         return _open_session(house, db, "password", peer, agent)

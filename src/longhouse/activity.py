@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from longhouse import moments
+from longhouse.accounts import SCOPES
 from longhouse.errors import Invalid
 from longhouse.house import House
 from longhouse.store import audit as rows
@@ -40,6 +41,14 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
 VERBS = tuple(verb for _, verbs in GROUPS.values() for verb in verbs)
 
 
+DETAILED = frozenset(
+    {
+        *("settings.change", "token.create", "backfill.create", "pause", "clock.accept", "clock.leave", "job.forget"),
+        *("repo.commit", "repo.connect", "repo.sync", "session.close"),
+    }
+)
+
+
 @dataclass(frozen=True)
 class Said:
     """A sentence around the thing that can be looked at."""
@@ -65,6 +74,11 @@ class Act:
     subject: str
     before: Any
     after: Any
+
+    @property
+    def detailed(self) -> bool:
+        """There is more to it than the sentence says."""
+        return self.verb in DETAILED or bool((self.after or {}).get("params"))
 
     @property
     def said(self) -> Said:
@@ -188,7 +202,8 @@ def _all_closed(kind: str, name: str, before: dict[str, Any], after: dict[str, A
 
 
 def _token(kind: str, name: str, before: dict[str, Any], after: dict[str, Any]) -> Said:
-    scopes = ", ".join(after.get("scopes", ()))
+    given = after.get("scopes", ())
+    scopes = "everything" if len(given) == len(SCOPES) else ", ".join(given)
     return Said("made the token ", str(after.get("name") or name), f" for {scopes}", "token:")
 
 

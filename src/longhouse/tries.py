@@ -10,7 +10,7 @@ from longhouse.errors import TooMany
 FREE_TRIES = 5
 MAX_DELAY_SECONDS = 900
 MAX_PEERS = 10_000
-NEW_LINK = "Get a new one on the machine itself: longhouse-jobs login-link"
+BY_LINK = "A login link works, too. The machine itself makes one: longhouse-jobs login-link"
 
 
 class TooManyLogins(TooMany):
@@ -33,7 +33,7 @@ class Tries:
             if wait > 0:
                 raise TooManyLogins(
                     f"too many wrong logins; the next try is possible in {int(wait) + 1} s",
-                    hint=NEW_LINK,
+                    hint=BY_LINK,
                     retry_after_seconds=int(wait) + 1,
                 )
             for key in keys:

@@ -34,6 +34,7 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         loading.settle(house)
         house.notices.append("The instance runs as root.")
         pages = [
+            "/",
             "/jobs",
             "/jobs/check-website",
             "/jobs/check-website/firings",
@@ -48,6 +49,7 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         ]
         remote.save(house, "https://github.com/ada/jobs.git", Secret("github_pat_11AAAA0000"), SYSTEM, pull_minutes=7)
         pages += ["/connect", "/connect/code", "/connect/repositories"]
+        pages += ["/sessions", "/tokens", "/settings", "/settings/password", "/activity", "/activity?job=nobody"]
         pages += ["/repo", f"/repo/commits/{head}", "/nowhere"]
         with serving(house) as address:
             page = signed_in(browser, link_of(house, address))
@@ -87,7 +89,7 @@ def test_the_door_is_accessible(browser: Browser, tmp_path: Path, theme: str) ->
 def test_an_empty_house_is_accessible_and_teaches(browser: Browser, tmp_path: Path) -> None:
     with empty_house(tmp_path / "data") as house, serving(house) as address:
         page = signed_in(browser, link_of(house, address))
-        for path in ("/jobs", "/runs", "/repo"):
+        for path in ("/", "/jobs", "/runs", "/repo"):
             page.goto(path)
             page.evaluate(AXE)
             assert page.evaluate(RUN_AXE) == [], path

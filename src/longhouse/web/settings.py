@@ -29,15 +29,19 @@ def change_settings(request: Request, house: TheHouse, caller: TheCaller, form: 
     given = {name: str(form[name]).strip() for name in settings.LIVE if name in form}
     standing = {each.name: each for each in settings.list_settings(house)}
     wanted = {
-        name: (int(text) if text.isascii() and text.isdigit() else text) or None
-        for name, text in given.items()
-        if name in standing and text != _text(standing[name].value)
+        name: _wanted(text) for name, text in given.items() if name in standing and text != _text(standing[name].value)
     }
     try:
         settings.change(house, wanted, caller.by)
     except (Invalid, Conflict) as error:
         return _settings(request, house, given=given, error=error)
     return RedirectResponse("/settings?done=settings", 303)
+
+
+def _wanted(text: str) -> int | str | None:
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    return text or None
 
 
 def _text(value: object) -> str:
