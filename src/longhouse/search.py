@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from longhouse.house import House
 from longhouse.store import jobs, runs
+from longhouse.store.database import Row
 from longhouse.store.runs import Run
+from zerg._wire import job_description
 
 MOST = 20
 LARGEST_DIGITS = 15
@@ -17,6 +20,8 @@ class FoundJob:
     id: str
     description: str
     enabled: bool
+    asks: bool
+    """Somebody has to fill in something before it can run."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,11 @@ def search(house: House, text: str, limit: int = MOST) -> Found:
     wanted = text.strip()
     number = wanted.lower().removeprefix("run").strip().removeprefix("#")
     with house.db.read() as db:
-        found = [FoundJob(row["id"], row["description"], bool(row["enabled"])) for row in jobs.named(db, wanted, limit)]
+        found = [_job(row) for row in jobs.named(db, wanted, limit)]
         known = number.isascii() and number.isdigit() and len(number) <= LARGEST_DIGITS
         return Found(found, runs.get(db, int(number)) if known else None)
+
+
+def _job(row: Row) -> FoundJob:
+    spec = job_description(json.loads(row["spec"]))
+    return FoundJob(row["id"], row["description"], bool(row["enabled"]), spec.asks)

@@ -164,6 +164,11 @@ class JobDescription(Message):
     placeholder: bool = False
     """The module was not imported (its packages live in its own environment): parameters are still to be read there."""
 
+    @property
+    def asks(self) -> bool:
+        """Whether somebody has to fill in something before the job can run."""
+        return any(parameter.required and parameter.name not in self.params for parameter in self.parameters)
+
 
 class ManifestRead(Message):
     jobs: tuple[JobDescription, ...] = ()

@@ -84,6 +84,7 @@ class FoundJobShown(BaseModel):
     id: str
     description: str
     enabled: bool
+    asks: bool = Field(description="Parameters have to be filled in before it can run.")
 
 
 class FoundShown(BaseModel):
@@ -112,7 +113,7 @@ def get_search(
     """Jobs that hold the text, and the run with that number."""
     found = search.search(house, q, limit)
     return FoundShown(
-        jobs=[FoundJobShown(id=job.id, description=job.description, enabled=job.enabled) for job in found.jobs],
+        jobs=[FoundJobShown(**vars(job)) for job in found.jobs],
         run=None if found.run is None else run_shown(found.run),
     )
 

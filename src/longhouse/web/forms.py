@@ -35,7 +35,7 @@ def fields(spec: JobDescription) -> list[Field]:
 
 def asks(spec: JobDescription) -> bool:
     """Whether somebody has to fill in something before the job can run."""
-    return any(parameter.required and parameter.name not in spec.params for parameter in spec.parameters)
+    return spec.asks
 
 
 def given(form: FormData) -> dict[str, str]:
