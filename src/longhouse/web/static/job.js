@@ -129,7 +129,7 @@ function options(width, steep) {
   return {
     width, height: HEIGHT, legend: { show: false }, padding: [12, 28, 0, 0],
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), chart.dataset.zone),
-    cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
+    cursor: { y: false, points: { show: false }, drag: { x: false, y: false, click: () => {} } },
     scales: { x: { time: true }, y: steep ? { distr: 3 } : { range: (_u, _low, high) => [0, (high || 1) * 1.1] } },
     axes: [
       { ...axis, values: [[86400, "{D} {MMM}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1], [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1], [1, "{HH}:{mm}:{ss}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1]] },
