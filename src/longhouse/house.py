@@ -17,6 +17,7 @@ from longhouse.outward import Outward
 from longhouse.paths import Paths
 from longhouse.runs.keep import Keep
 from longhouse.setup import Setup
+from longhouse.simulation.outlook import Outlook
 from longhouse.store.database import Database
 from longhouse.store.reserve import Reserve
 from longhouse.vault import Keys
@@ -72,6 +73,7 @@ class House:
     environments: Environments
     grace_seconds: float
     """Between TERM and KILL when we end a run."""
+    outlook: Outlook = field(default_factory=Outlook, repr=False)
     reserve: Reserve = field(default_factory=Reserve)
     """Knows whether the disk is full."""
     keep: Keep = field(default_factory=Keep)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from longhouse import accounts, doors
-from longhouse.api.openapi import scope_of
+from longhouse.api.openapi import scopes_of
 from longhouse.app import create_app
 from longhouse.doors.hosts import host_name
 from longhouse.doors.login import is_open
@@ -102,17 +102,20 @@ async def status_of(app, method, path, headers):
     return status
 
 
-def test_strangers_reach_nothing_but_the_open_paths(app, house, add_job):
+@pytest.mark.rule("S3")
+def test_strangers_reach_nothing_but_the_open_paths(house, add_job):
+    """Every route of API and pages, in every spelling, by every method."""
     add_job()
-    tried = 0
+    app, tried = whole(house), 0
     override = {"X-HTTP-Method-Override": "GET", "X-Original-URL": "/livez", "X-Rewrite-URL": "/livez"}
 
     async def ask() -> None:
         nonlocal tried
-        for context in routes(app):
-            if context.path in OPEN_PATHS:
-                continue
-            for path, method in itertools.product(variations(concrete(context.path)), METHODS):
+        for own in sorted({concrete(context.path) for context in routes(app)} | {"/static/x.js"}):
+            for path, method in itertools.product(variations(own), METHODS):
+                if is_open(method, path):
+                    assert path == own, (method, path, "another spelling of an open path is open")
+                    continue
                 status = await status_of(app, method, path, override)
                 assert status in (401, 403), (method, path, status)
                 tried += 1
@@ -120,15 +123,19 @@ def test_strangers_reach_nothing_but_the_open_paths(app, house, add_job):
 
     with ThreadPoolExecutor(1) as thread:  # a browser of another test may have left a loop in this one
         thread.submit(asyncio.run, ask()).result()
-    assert tried > 2_000
+    assert tried > 10_000
+
+
+def whole(house):
+    return create_app(house, allowed_hosts=["localhost"], testing=True)
 
 
 def test_the_whole_app_with_its_pages_lets_nobody_in(house, add_job):
     add_job()
-    whole = create_app(house, allowed_hosts=["localhost"], testing=True)
-    strangers = TestClient(whole, base_url="http://localhost:4747", follow_redirects=False)
+    app = whole(house)
+    strangers = TestClient(app, base_url="http://localhost:4747", follow_redirects=False)
     walked = 0
-    for context in routes(whole):
+    for context in routes(app):
         for method in context.methods or {"GET"}:
             path = concrete(context.path)
             if is_open(method, path) or "{" in path:
@@ -150,7 +157,7 @@ def test_control_the_open_paths_and_a_login_do_reach_something(anonymous, client
 
 
 def test_every_route_declares_a_scope(app):
-    undeclared = [c.path for c in routes(app) if c.path not in OPEN_PATHS and scope_of(c) is None]
+    undeclared = [c.path for c in routes(app) if c.path not in OPEN_PATHS and not scopes_of(c)]
     assert undeclared == []
 
 
@@ -163,7 +170,7 @@ def test_control_a_route_without_a_scope_is_found(app):
     def declared():
         return {}
 
-    undeclared = [c.path for c in routes(app) if c.path not in OPEN_PATHS and scope_of(c) is None]
+    undeclared = [c.path for c in routes(app) if c.path not in OPEN_PATHS and not scopes_of(c)]
     assert undeclared == ["/api/forgotten"]
 
 
@@ -202,6 +209,7 @@ def test_a_login_leads_nowhere_else(target, safe):
 HOST = {"Host": "localhost:4747"}
 
 
+@pytest.mark.rule("S3")
 def test_a_websocket_of_a_stranger_is_not_opened(anonymous):
     with pytest.raises(Exception) as refused, anonymous.websocket_connect("/api/events", headers=HOST):
         pass
@@ -212,6 +220,7 @@ def test_a_websocket_of_a_stranger_is_not_opened(anonymous):
 
 
 @pytest.mark.parametrize("host", ["evil.test", "evil.test:4747", "localhost.evil.test", "", "localhost:x", "[::1", "@"])
+@pytest.mark.rule("S4")
 def test_another_host_name_is_answered_nowhere(app, client, host):
     for context in routes(app):
         answer = client.get(concrete(context.path), headers={"Host": host})
@@ -219,6 +228,7 @@ def test_another_host_name_is_answered_nowhere(app, client, host):
         assert answer.json()["type"] == "/problems/misdirected"
 
 
+@pytest.mark.rule("S4")
 def test_a_websocket_with_another_host_name_is_not_opened(client):
     with pytest.raises(Exception) as refused, client.websocket_connect("/api/events", headers={"Host": "evil.test"}):
         pass
@@ -241,13 +251,14 @@ ACTS = (
     "/api/jobs/daily-digest/run",
     "/api/jobs/daily-digest/enable",
     "/api/jobs/daily-digest/disable",
-    "/api/jobs/repo/init",
+    "/api/jobs/repo/sync",
     "/api/runs/1/cancel",
     "/api/tokens",
 )
 
 
 @pytest.mark.parametrize("path", ACTS)
+@pytest.mark.rule("S5")
 def test_a_page_of_another_site_cannot_act(house, browser, session, path, add_job):
     add_job()
     token = {"X-CSRF-Token": session.csrf}
@@ -299,6 +310,7 @@ def test_a_bad_token_is_not_mended_by_a_cookie(browser):
     assert browser.get("/api/jobs", headers={"Authorization": "Bearer lhj_wrong"}).status_code == 401
 
 
+@pytest.mark.rule("S5")
 def test_there_is_no_cors(browser):
     answer = browser.get("/api/jobs", headers={"Origin": "http://evil.test"})
     assert not [name for name in answer.headers if name.startswith("access-control")]
@@ -310,6 +322,7 @@ def test_there_is_no_cors(browser):
 @pytest.mark.parametrize(
     ("scheme", "start", "secure"), [("http", "lhj-{id}-plain=", False), ("https", "__Host-lhj-{id}=", True)]
 )
+@pytest.mark.rule("S6")
 def test_the_cookie(app, house, session, scheme, start, secure):
     response = Response()
     doors.set_session(response, Request({"type": "http", "scheme": scheme, "app": app, "headers": []}), session)
@@ -320,12 +333,14 @@ def test_the_cookie(app, house, session, scheme, start, secure):
     assert ("secure" in flags) == secure and not any(flag.startswith("domain") for flag in flags)
 
 
+@pytest.mark.rule("S7")
 def test_an_old_cookie_is_nothing_after_a_new_password(house, browser):
     assert browser.get("/api/jobs").status_code == 200
     accounts.set_password(house, "correct horse battery", By("owner", "web"))
     assert browser.get("/api/jobs").status_code == 401
 
 
+@pytest.mark.rule("S7")
 def test_a_cookie_that_somebody_chose_is_nothing(house, anonymous):
     anonymous.cookies.set(f"lhj-{house.keys.vault_id[:8]}-plain", "fixed-by-an-attacker")
     assert anonymous.get("/api/jobs").status_code == 401
@@ -344,6 +359,7 @@ def test_a_cookie_that_somebody_chose_is_nothing(house, anonymous):
         ("10.9.8.1", "", "10.9.8.1"),
     ],
 )
+@pytest.mark.rule("S9")
 def test_only_a_trusted_proxy_says_who_the_peer_is(app, client, peer, forwarded, seen):
     @app.get("/peer", dependencies=[Depends(doors.needs("jobs:read"))])
     def read(request: Request):
@@ -356,6 +372,7 @@ def test_only_a_trusted_proxy_says_who_the_peer_is(app, client, peer, forwarded,
 # --- S14 ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S14")
 def test_every_answer_says_what_it_is(client, anonymous):
     for path in ("/api/jobs", "/api/nothing", "/livez", "/problems/not-found"):
         headers = client.get(path).headers

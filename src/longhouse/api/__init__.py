@@ -82,6 +82,7 @@ def install(app: FastAPI) -> None:
     app.router.routes.extend(router.routes)
     problems.install(app)
     health.install(app)
+    events.install(app)
     openapi.install(app, router)
 
 

@@ -53,8 +53,8 @@ def list_firings(
 ) -> FiringPage:
     """The ledger: what became of every due time between two moments, newest first."""
     now = house.clock.now()
-    until = number(cursor) if cursor is not None else _time("to", high, now)
-    start = _time("from", low, (until or now) - 7 * DAY_MS)
+    until = number(cursor) if cursor is not None else time_of("to", high, now)
+    start = time_of("from", low, (until or now) - 7 * DAY_MS)
     found = jobs.firings(house, job_id, low=start, high=until or 0, limit=limit + 1)
     following = str(found[limit - 1].first - 1) if len(found) > limit else None
     return FiringPage(
@@ -62,7 +62,8 @@ def list_firings(
     )
 
 
-def _time(name: str, text: str | None, default: int) -> int:
+def time_of(name: str, text: str | None, default: int) -> int:
+    """A time of the query, milliseconds. Raises Invalid naming it."""
     if text is None:
         return default
     try:

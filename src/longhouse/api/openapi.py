@@ -66,16 +66,16 @@ def description(api: APIRouter) -> dict[str, Any]:
         parts["schemas"].pop(unused, None)
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "lhj_…"}}
     for context in iter_route_contexts(api.routes):
-        scope = scope_of(context)
+        scopes = scopes_of(context)
         for method in context.methods or ():
             operation = document["paths"].get(context.path_format, {}).get(method.lower())
             if operation is not None:
-                _complete(operation, scope)
+                _complete(operation, scopes)
     return document
 
 
-def _complete(operation: dict[str, Any], scope: str | None) -> None:
-    operation["security"] = [] if scope is None else [{"token": [scope]}]
+def _complete(operation: dict[str, Any], scopes: tuple[str, ...]) -> None:
+    operation["security"] = [{"token": list(scopes)}] if scopes else []
     operation["responses"].pop("422", None)
     operation["responses"]["default"] = {
         "description": "A problem",
@@ -83,7 +83,6 @@ def _complete(operation: dict[str, Any], scope: str | None) -> None:
     }
 
 
-def scope_of(route: Any) -> str | None:
-    """The scope that a route declares, None if it declares none."""
-    declared = [each.dependency.scope for each in route.dependencies if isinstance(each.dependency, Needs)]
-    return declared[0] if declared else None
+def scopes_of(route: Any) -> tuple[str, ...]:
+    """The scopes that a route declares: a token needs all of them."""
+    return tuple(each.dependency.scope for each in route.dependencies if isinstance(each.dependency, Needs))
