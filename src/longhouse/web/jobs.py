@@ -1,41 +1,84 @@
-"""The Jobs page, and the switch of each job."""
+"""The Jobs page: which jobs somebody looks for, in groups if wanted; and the switch of each job."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from longhouse import jobs
+from longhouse import finding, jobs
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import LonghouseError
+from longhouse.finding import Looked
 from longhouse.house import House
 from longhouse.jobs import STRIP
 from longhouse.web import forms
 from longhouse.web.form_data import TheForm, wants_toast
 from longhouse.web.page import page, part, standing, toast
+from longhouse.web.times import absolute
 
 router = APIRouter(include_in_schema=False)
 
 ROWS = 50
-READ = [Depends(needs("jobs:read"))]
 READ_RUNS = [Depends(needs("jobs:read")), Depends(needs("runs:read"))]
 WRITE = [Depends(needs("jobs:write"))]
 
-After = Annotated[str, Query(max_length=64)]
+SHOWS = (
+    ("", "All"),
+    ("on", "On"),
+    ("off", "Off"),
+    ("paused", "Paused"),
+    ("failing", "Failing"),
+    ("never", "Never ran"),
+)
+GROUPS = (("", "No groups"), ("project", "By project"), ("tag", "By tag"))
+
+Text = Annotated[str, Query(max_length=200)]
 
 
 @router.get("/jobs", dependencies=READ_RUNS)
 def jobs_page(
-    request: Request, house: TheHouse, after: After = "", part_of: Annotated[str, Query(alias="part")] = ""
+    request: Request,
+    house: TheHouse,
+    q: Text = "",
+    show: Literal["", "on", "off", "paused", "failing", "never"] = "",
+    project: Text = "",
+    tag: Text = "",
+    group: Literal["", "project", "tag"] = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=10_000)] = 1,
+    part_of: Annotated[str, Query(alias="part")] = "",
 ) -> Response:
-    items, following = jobs.list_jobs(house, after=after, limit=ROWS)
-    shown: dict[str, Any] = {"items": items, "next": following, "after": after, "room": STRIP, "asks": forms.asks}
     if part_of == "pausing":
         return part(request, "parts/pausing.html", **standing(house))
+    looked = Looked(text=q.strip(), show=show, project=project, tag=tag)
+    found = finding.find(house, looked, group=group, page=number, limit=ROWS)
+    shown: dict[str, Any] = {
+        "found": found,
+        "looked": looked,
+        "kept": looked_for(looked),
+        "group": group,
+        "number": number,
+        "address": lambda **parts: address("/jobs", looked_for(looked), group=group, **parts),
+        "room": STRIP,
+        "asks": forms.asks,
+        "at_text": lambda ms, zone: absolute(ms, zone or house.zone, house.clock.now()),
+        "shows": SHOWS,
+        "group_names": GROUPS,
+    }
     return part(request, "parts/jobs.html", **shown) if part_of else page(request, "jobs.html", **shown)
+
+
+def looked_for(looked: Looked) -> dict[str, str]:
+    return {"q": looked.text, "show": looked.show, "project": looked.project, "tag": looked.tag}
+
+
+def address(path: str, kept: dict[str, Any], **parts: object) -> str:
+    """`path` with what is looked for in its query, and what is not empty of `parts`."""
+    query = urlencode([(name, value) for name, value in {**kept, **parts}.items() if value])
+    return f"{path}?{query}" if query else path
 
 
 @router.post("/jobs/{job_id}/enable", dependencies=WRITE)
