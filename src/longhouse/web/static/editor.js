@@ -70,7 +70,13 @@ function marked(state) {
   return Decoration.set(found);
 }
 
-const standing = EditorView.decorations.compute(["doc"], marked);
+let standing = { doc: null, line: 0, set: Decoration.none };
+function stands(view) {
+  if (standing.doc !== view.state.doc || standing.line !== badLine) {
+    standing = { doc: view.state.doc, line: badLine, set: marked(view.state) };
+  }
+  return standing.set;
+}
 
 // --- the editor -------------------------------------------------------------------------------------------------------
 
@@ -84,7 +90,7 @@ const extensions = [
   cm.history(), cm.indentOnInput(), cm.indentUnit.of("    "), EditorState.tabSize.of(4), cm.bracketMatching(), cm.closeBrackets(),
   cm.highlightSelectionMatches(), cm.search({ top: true }), cm.lintGutter(),
   keymap.of([saves, ...cm.closeBracketsKeymap, ...cm.searchKeymap, ...cm.historyKeymap, ...cm.lintKeymap, ...cm.defaultKeymap, indents, leaves]),
-  theme, cm.syntaxHighlighting(colours), standing,
+  theme, cm.syntaxHighlighting(colours), EditorView.decorations.of(stands),
   EditorView.contentAttributes.of({ "aria-labelledby": "content-label", "aria-describedby": "editor-keys" }),
   EditorView.updateListener.of((update) => {
     if (update.docChanged) edited();
