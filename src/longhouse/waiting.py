@@ -45,9 +45,9 @@ def _until_its_time(run: Run) -> list[str]:
 
 def _behind(house: House, run: Run) -> list[str]:
     """What came between the time it could have started and its start."""
-    if run.attempt > 1 or run.started_at is None:
+    if run.started_at is None or (run.attempt > 1 and run.trigger == "later"):
         return []
-    since = max(run.created_at, run.not_before)
+    since = max(run.created_at, run.not_before if run.attempt == 1 else run.due or 0)  # a retry moves not_before
     if run.started_at - since < BARELY_MS:
         return []
     if run.spec.get("overlap") != "allow":

@@ -7,7 +7,7 @@ const FETCH_MS = 120;
 const NEAR_TOP = 240;
 
 let log, stuck = true, fetching = false, again = false, timer = 0, lastFetch = 0, lastTook = 0, lastTop = 0;
-let newest = 0, leftAt = 0, anchor = 0;
+let newest = 0, leftAt = 0, anchor = 0, turn = 0;
 
 const by = (id) => document.getElementById(id);
 const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 30;
@@ -130,8 +130,10 @@ function said() {
 }
 
 async function toEnd() {
+  const mine = ++turn;
   if (below()) {
     const found = await part("");
+    if (mine !== turn) return;
     if (found) replace(found);
   }
   stuck = true;
@@ -173,9 +175,17 @@ function take(found) {
   stick();
 }
 
+function busy(on) {
+  fetching = on;
+  log.setAttribute("aria-busy", on);
+  if (on) return;
+  if (again) { again = false; more(); }
+  else if (!stuck && atEnd() && below()) later();  // he scrolled on meanwhile
+}
+
 async function earlier() {
   if (fetching) return;
-  fetching = true;
+  busy(true);
   try {
     const place = log, found = await part(`before=${log.dataset.first}`);
     if (!found || place !== log) return;
@@ -188,12 +198,12 @@ async function earlier() {
     trimBottom();
     tell("log:changed");
     said();
-  } finally { fetching = false; }
+  } finally { busy(false); }
 }
 
 async function later() {
   if (fetching) return;
-  fetching = true;
+  busy(true);
   try {
     const place = log, style = encodeURIComponent(log.dataset.style);
     const found = await part(`since=${log.dataset.next}&style=${style}`);
@@ -202,7 +212,7 @@ async function later() {
     trimTop();
     lastTop = log.scrollTop;
     said();
-  } finally { fetching = false; }
+  } finally { busy(false); }
 }
 
 // --- one line, or some ---------------------------------------------------------------------------------------------
@@ -221,10 +231,11 @@ function pointOut(first, last) {
 }
 
 async function show(first, last = first) {
+  const mine = ++turn;
   leave();
   if (!by(`L${first}`)) {
     const found = await part(`line=${first}`);
-    if (!found) return;
+    if (!found || mine !== turn) return;  // another line is wanted by now
     replace(found);
   }
   const line = by(`L${first}`);
@@ -255,8 +266,8 @@ function toggle(name, on) {
 
 /** Another choice of streams: all lines anew. */
 async function anew() {
-  const found = await part("");
-  if (!found) return;
+  const mine = ++turn, found = await part("");
+  if (!found || mine !== turn) return;
   replace(found);
   stuck = true;
   stick();
@@ -291,13 +302,13 @@ function bind() {
 
 function scrolled() {
   const up = log.scrollTop < lastTop, resumed = !stuck && atEnd() && !below();
-  if (atEnd() && !below()) stuck = true;
+  if (atEnd() && (stuck || !below())) stuck = true;
   else leave();
   lastTop = log.scrollTop;
   by("follow").setAttribute("aria-pressed", stuck);
   said();
   if (up && log.scrollTop < NEAR_TOP && by("earlier")) earlier();
-  else if (atEnd() && below()) later();
+  else if (!stuck && atEnd() && below()) later();
   else if (resumed && log.dataset.over !== "true") more();
 }
 

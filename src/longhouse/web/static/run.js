@@ -1,4 +1,4 @@
-// A run's page: its state in the title of the tab, for those who watch from another one.
+// A run's page: its state in the title of the tab, and its artifacts.
 
 function titled() {
   const title = document.getElementById("run-head")?.dataset.title;
@@ -12,3 +12,9 @@ document.addEventListener("htmx:after:swap", () => {
   const list = document.getElementById("run-artifacts"), head = document.getElementById("run-head");
   if (list && head && list.dataset.count !== head.dataset.artifacts) htmx.trigger(list, "refresh");
 });
+
+// What is closed is fetched when it is opened.
+document.addEventListener("toggle", ({ target }) => {
+  const place = target.open && target.querySelector("[data-closed]");
+  if (place) htmx.trigger(place, "opened");
+}, true);
