@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -81,8 +82,9 @@ def _told(house: House, db: Connection, found: list[Row]) -> list[Failure]:
     for row in rows.jobs_of(db, prints):
         jobs[row["fingerprint"]][row["job_id"]] = row["count"]
     days: dict[str, list[int]] = {each: [0] * DAYS for each in prints}
-    for row in rows.by_day(db, prints, _midnights(house, DAYS)):
-        days[row["fingerprint"]][row["day"]] = row["count"]
+    begins = _midnights(house, DAYS)
+    for row in rows.by_quarter(db, prints, begins[0]):
+        days[row["fingerprint"]][min(bisect_right(begins, row["at"]), DAYS) - 1] += row["count"]
     return [
         Failure(
             fingerprint=row["fingerprint"],
@@ -110,7 +112,7 @@ def _example(row: Row) -> dict[str, Any]:
 
 
 def _midnights(house: House, days: int) -> list[int]:
-    """When each of the last `days` days begins in the instance's zone, and when today is over."""
+    """When each of the last `days` days begins in the instance's zone."""
     zone = ZoneInfo(house.zone)
     today = moment(house.clock.now()).astimezone(zone).date()
-    return [millis(datetime.combine(today - timedelta(days=back), time(), zone)) for back in range(days - 1, -2, -1)]
+    return [millis(datetime.combine(today - timedelta(days=back), time(), zone)) for back in range(days - 1, -1, -1)]

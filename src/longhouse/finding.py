@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from longhouse import jobs, pauses
 from longhouse.house import House
@@ -38,8 +38,7 @@ class Looked:
         return self != Looked()
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """A job as it is searched."""
 
     id: str
@@ -102,8 +101,10 @@ def _stands(label: Label, show: str) -> bool:
 
 def placed(labels: Iterable[Label], group: str) -> list[tuple[str, str]]:
     """(group, id) in the order of the list. A job is once under each of its tags; those without come last."""
+    if not group:
+        return [("", label.id) for label in sorted(labels)]
     pairs = [(name, label.id) for label in labels for name in (_names(label, group) or ("",))]
-    return sorted(pairs, key=lambda pair: (pair[0] == "" and group != "", pair[0].casefold(), *pair))
+    return sorted(pairs, key=lambda pair: (pair[0] == "", pair[0].casefold(), *pair))
 
 
 def _names(label: Label, group: str) -> tuple[str, ...]:
@@ -115,7 +116,7 @@ def _names(label: Label, group: str) -> tuple[str, ...]:
 def find(house: House, looked: Looked, *, group: str = "", page: int = 1, limit: int = 50) -> Found:
     """Page `page`, from 1, of `limit` rows."""
     every = _labels(house, looked)
-    fitting = [label for label in every if matches(label, looked)]
+    fitting = [label for label in every if matches(label, looked)] if looked.any else every
     rows_of_list = placed(fitting, group)
     counts: dict[str, int] = {}
     for name, _ in rows_of_list:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -130,8 +129,8 @@ def test_times_are_given_as_people_give_them(house: House, clock: HandClock) -> 
 # --- jobs -----------------------------------------------------------------------------------------------------------
 
 MAIL = Label("daily-digest", "Send my Daily summary.", "home", ("mail", "daily"), enabled=True, paused=False)
-SHOP = replace(MAIL, id="check-shop", description="Is it up?", project="shop", tags=(), enabled=False, last="failed")
-PLAIN = replace(MAIL, id="apple", description="", project="", tags=("Zoo",), paused=True, ran=True)
+SHOP = MAIL._replace(id="check-shop", description="Is it up?", project="shop", tags=(), enabled=False, last="failed")
+PLAIN = MAIL._replace(id="apple", description="", project="", tags=("Zoo",), paused=True, ran=True)
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,9 @@ def test_a_strip_has_a_bar_for_each_run_and_the_newest_on_the_right() -> None:
         {"id": 1, "state": "cancelled", "started_at": None, "finished_at": START - 9_000},
     ]
     svg = strip.strip(runs, START, 5)
-    assert '<path class="s-running" d="M16 24v-15"/>' in svg and '<path class="s-failed" d="M12 24v-24"/>' in svg
-    assert '<path class="s-none" d="M-1.5 22.5H5.5"/>' in svg, "room for two more"
-    assert 'data-runs="3Rk 1F14 1C"' in svg, "2.0 s, 4.0 s, never started"
+    assert '<path class="s-running" d="M16 0v-15"/>' in svg and '<path class="s-failed" d="M12 0v-24"/>' in svg
+    assert '<path class="s-none" d="M-1.5-1.5H5.5"/>' in svg, "room for two more"
+    assert 'data-runs="3R20 1F40 1C"' in svg, "2.0 s, 4.0 s, never started"
     assert "style" not in svg
     assert strip.said(runs) == "Last 3 runs: 1 running, 1 failed, 1 cancelled; newest: running"
 

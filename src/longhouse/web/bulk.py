@@ -41,9 +41,9 @@ JOB_ACTS = {
         "Disable", "disabled", "They do not run by themselves any more; runs that have begun go on. This is committed.",
         danger=True,
     ),
-    "pause": Act("Pause", "paused", "What is due meanwhile is skipped, until somebody resumes; runs that have begun go on."),
+    "pause": Act("Pause", "paused", "What is due meanwhile is skipped, until somebody resumes. Runs go on."),
     "resume": Act("Resume", "resumed", "Their own pauses end. Nothing is made up for."),
-    "run": Act("Run", "started", "Each starts at once, as far as there is a slot, with the parameters of the manifest."),
+    "run": Act("Run", "started", "Each starts as soon as there is a slot, with the parameters of the manifest."),
 }  # fmt: skip
 RUN_ACTS = {
     "cancel": Act("Cancel", "asked to stop", "What waits is cancelled; what runs is stopped with its processes.", True),
@@ -99,7 +99,7 @@ def _answer(request: Request, form: FormData, noun: str, do: str, act: Act, do_i
         template = "bulk_ask"
     if wants_toast(request):
         return part(request, f"parts/{template}.html", **shown)
-    return page(request, "bulk.html", template=template, **shown)
+    return page(request, "bulk.html", inner=f"parts/{template}.html", **shown)
 
 
 def _told(outcomes: list[Outcome]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from longhouse.doors import TheHouse, needs
 from longhouse.errors import Invalid
 from longhouse.finding import Looked
 from longhouse.runs.state import ACTIVE, Reason, RunState
+from longhouse.store.runs import Run
 from longhouse.web.page import page, part
 from longhouse.web.words import REASONS, TRIGGERS
 
@@ -93,7 +94,8 @@ def runs_page(
         "fingerprint": fingerprint,
         "backfill": str(backfill or ""),
     }
-    problem, found, following = "", [], None
+    problem, following = "", None
+    found: list[Run] = []
     try:
         wanted = finding.runs_wanted(house, **fields_of(given))
         found, following = history.list_runs(house, wanted, before=before, limit=ROWS)

@@ -1,8 +1,7 @@
 """The strip of a job's last runs as SVG: colour is the outcome, height the duration, newest on the right.
 
 Drawn with one path for each outcome, about 16 bytes a run: a page has three thousand. live.js finds the run under the
-pointer from `data-runs`, newest first: the distance to the next newer id, a letter for the outcome and tenths of a
-second, numbers to the base 36.
+pointer from `data-runs`, newest first: the distance to the next newer id, a letter for the outcome, tenths of a second.
 """
 
 from __future__ import annotations
@@ -28,28 +27,27 @@ LETTERS = {
     "queued": "Q",
 }
 """The same as in live.js."""
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def strip(recent: Sequence[dict[str, Any]], now: int, room: int) -> Markup:
     """`recent` newest first: id, state, started_at, finished_at; space is kept for `room` bars."""
     spans = [_took(run, now) for run in recent]
     longest = max((span for span in spans if span is not None), default=0)
+    scale = (HEIGHT - SHORTEST) / longest if longest else 0
     paths: dict[str, list[str]] = {}
-    told, newer = [], 0
-    for place, (run, span) in enumerate(zip(recent, spans, strict=True)):
-        tall = 3 if span is None else SHORTEST + round((HEIGHT - SHORTEST) * span / longest) if longest else SHORTEST
-        paths.setdefault(run["state"], []).append(f"M{(room - 1 - place) * STEP} {HEIGHT}v-{tall}")
-        took = "" if span is None else base36(round(span / 100))
-        told.append(f"{base36(newer - run['id'] if newer else run['id'])}{LETTERS[run['state']]}{took}")
-        newer = run["id"]
-    empty = (room - len(recent)) * STEP
-    if empty:
-        paths["none"] = [f"M-1.5 {HEIGHT - 1.5}H{empty - 2.5}"]
+    told, newer, x = [], 0, (room - 1) * STEP
+    for run, span in zip(recent, spans, strict=True):
+        number, state = run["id"], run["state"]
+        tall, took = (3, "") if span is None else (SHORTEST + int(span * scale + 0.5), (span + 50) // 100)
+        paths.setdefault(state, []).append(f"M{x} 0v-{tall}")
+        told.append(f"{newer - number if newer else number}{LETTERS[state]}{took}")
+        newer, x = number, x - STEP
+    if x >= 0:
+        paths["none"] = [f"M-1.5-1.5H{x + 1.5}"]
     wide = room * STEP - (STEP - WIDTH)
     svg = (
-        f'<svg class="strip" viewBox="-1.5 0 {wide} {HEIGHT}" width="{wide}" height="{HEIGHT}" aria-hidden="true"'
-        f' data-runs="{" ".join(told)}">'
+        f'<svg class="strip" viewBox="-1.5 -{HEIGHT} {wide} {HEIGHT}" width="{wide}" height="{HEIGHT}"'
+        f' aria-hidden="true" data-runs="{" ".join(told)}">'
     )
     drawn = "".join(f'<path class="s-{state}" d="{"".join(bars)}"/>' for state, bars in paths.items())
     return Markup(svg + drawn + "</svg>")  # noqa: S704  # numbers and our own words only
@@ -64,17 +62,6 @@ def said(recent: Sequence[dict[str, Any]]) -> str:
         counts[run["state"]] = counts.get(run["state"], 0) + 1
     parts = ", ".join(f"{count} {STATES[state].lower()}" for state, count in counts.items())
     return f"Last {len(recent)} runs: {parts}; newest: {STATES[recent[0]['state']].lower()}"
-
-
-def base36(number: int) -> str:
-    """As JavaScript's toString(36); a negative one has its sign in front."""
-    if number < 0:
-        return f"-{base36(-number)}"
-    text = ""
-    while number >= 36:
-        number, digit = divmod(number, 36)
-        text = DIGITS[digit] + text
-    return DIGITS[number] + text
 
 
 def _took(run: dict[str, Any], now: int) -> int | None:

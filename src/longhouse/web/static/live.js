@@ -290,9 +290,9 @@ function barAt(strip, x) {
   const box = strip.getBoundingClientRect(), runs = strip.dataset.runs.split(" "), wide = strip.viewBox.baseVal.width;
   const place = Math.round((wide + 1) / 4) - 1 - Math.floor(((x - box.left) / box.width) * wide / 4);
   if (!(place >= 0 && place < runs.length)) return null;
-  const [, , letter, tenths] = runs[place].match(/^(-?[0-9a-z]+)([A-Z])(\w*)$/);
-  const id = runs.slice(1, place + 1).reduce((newer, each) => newer - parseInt(each.split(/[A-Z]/)[0], 36), parseInt(runs[0].split(/[A-Z]/)[0], 36));
-  return { id, told: `Run ${id}: ${OUTCOMES[letter]}${tenths ? `, ${took(parseInt(tenths, 36) * 100)}` : ""}` };
+  const [, , letter, tenths] = runs[place].match(/^(-?\d+)([A-Z])(\d*)$/);
+  const id = runs.slice(1, place + 1).reduce((newer, each) => newer - parseInt(each, 10), parseInt(runs[0], 10));
+  return { id, told: `Run ${id}: ${OUTCOMES[letter]}${tenths ? `, ${took(Number(tenths) * 100)}` : ""}` };
 }
 
 document.addEventListener("pointermove", (event) => {
