@@ -33,7 +33,7 @@ class Place(NamedTuple):
     address: str
 
     def streams(self) -> int:
-        return len(self.house.feed._listeners)
+        return sum("tail" in listener.topics for listener in self.house.feed._listeners)
 
     def goto(self, path: str) -> Page:
         """A page whose scripts have run."""

@@ -7,27 +7,32 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 
 from longhouse import history
 from longhouse.api.logs import Place, log_event, news
 from longhouse.api.paging import LARGEST
-from longhouse.api.streams import LOOK_SECONDS, RETRY
-from longhouse.clock import iso
-from longhouse.doors import Caller, TheCaller, TheHouse, needs, still_here
+from longhouse.api.streams import RETRY
+from longhouse.api.tail import BATCH, TOPIC, Event, Tail, event, framed
+from longhouse.doors import Caller, TheCaller, TheHouse, needs
 from longhouse.errors import Invalid
 from longhouse.house import House
 from longhouse.store import events as rows
-from longhouse.store.database import Row
 
 router = APIRouter(tags=["events"])
 
-BATCH = 200
-MOST_LOGS = 8
+MOST_LOGS = 16
+PING_SECONDS = 15.0
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 KIND = re.compile(r"[a-z]{1,20}(\.[a-z_]{1,20})?")
 LOG = re.compile(r"run\.log:([1-9][0-9]{0,14})(?:@([1-9][0-9]{0,8}):([0-9]{1,15}))?")
+
+
+def install(app: FastAPI) -> None:
+    app.state.tail = Tail()
 
 
 @dataclass
@@ -51,7 +56,7 @@ async def _subscription(
     topics: Annotated[
         str | None,
         Query(
-            max_length=400,
+            max_length=1000,
             description="Separated by commas: `run`, `job.changed`, …, and `run.log:<id>` or"
             " `run.log:<id>@attempt:offset` for the output of a run. All events and no output if left out.",
         ),
@@ -80,54 +85,74 @@ async def _subscription(
     return Subscription(after, frozenset(kinds or ({"none"} if logs else ())), logs)
 
 
-@router.get("/api/events", response_class=EventSourceResponse, dependencies=[Depends(needs("runs:read"))])
+class EventStream(StreamingResponse):
+    """Of bytes that are framed already: once for all streams."""
+
+    media_type = "text/event-stream"
+
+
+@router.get("/api/events", response_class=EventStream, dependencies=[Depends(needs("runs:read"))])
 async def stream_events(
-    house: TheHouse, caller: TheCaller, subscription: Annotated[Subscription, Depends(_subscription)]
-) -> AsyncIterator[ServerSentEvent]:
+    request: Request,
+    house: TheHouse,
+    caller: TheCaller,
+    subscription: Annotated[Subscription, Depends(_subscription)],
+) -> EventStream:
     """Everything that happens, as it happens; an event's id is where to resume, over a restart of the server too.
 
     `missed` says that events between are gone: load afresh what you show.
     """
-    topics = [f"log:{place.run_id}" for place in subscription.logs]
-    with house.feed.listen("events", *topics) as listener:
-        yield ServerSentEvent(retry=RETRY)
-        while not house.feed.closing.is_set():
-            found = await run_in_threadpool(_news, house, caller, subscription)
-            if found is None:
-                return
-            for event in found:
-                yield event
-            if not found:
-                await listener.wait(LOOK_SECONDS)
+    return EventStream(_told(house, request.app.state.tail, caller, subscription), headers=HEADERS)
 
 
-def _news(house: House, caller: Caller, subscription: Subscription) -> list[ServerSentEvent] | None:
-    """Events and output since the last call; None when the caller's session or token has ended."""
-    if not still_here(house, caller):
-        return None
-    found = []
+async def _told(house: House, tail: Tail, caller: Caller, wanted: Subscription) -> AsyncIterator[bytes]:
+    topics = [f"log:{place.run_id}" for place in wanted.logs]
+    with house.feed.listen(TOPIC, *topics) as listener, tail.followed(house, caller):
+        yield format_sse_event(retry=RETRY)
+        await tail.ready.wait()
+        if wanted.after is None:
+            wanted.after = tail.newest
+        while not house.feed.closing.is_set() and not tail.ended(caller):
+            told = await _events(house, tail, wanted)
+            if wanted.logs:
+                told += await run_in_threadpool(_printed, house, wanted)
+            if told:
+                yield b"".join(told)
+            elif not await listener.wait(PING_SECONDS):
+                yield KEEPALIVE_COMMENT
+
+
+async def _events(house: House, tail: Tail, wanted: Subscription) -> list[bytes]:
+    """What came after the last look. Out of the database for who comes back after a while."""
+    after = wanted.after or 0
+    if tail.floor <= after <= tail.newest:
+        found = tail.after(after)
+        wanted.after = tail.newest
+    else:
+        found, wanted.after = await run_in_threadpool(_earlier, house, after)
+    return [each.text for each in found if each.kind == "missed" or wanted.wants(each.kind)]
+
+
+def _earlier(house: House, after: int) -> tuple[list[Event], int]:
+    """At most a batch of events after `after`, and the last of them."""
     with house.db.read() as db:
         newest = rows.newest(db)
-        if subscription.after is None:
-            subscription.after = newest
         first = rows.after(db, 0, 1)
-        if subscription.after > newest or (first and first[0]["id"] > subscription.after + 1):
-            found.append(ServerSentEvent(event="missed", id=str(newest), data={"after": subscription.after}))
-            subscription.after = newest
-        fresh = rows.after(db, subscription.after, BATCH)
-    if fresh:
-        subscription.after = fresh[-1]["id"]
-    found += [_event(row) for row in fresh if subscription.wants(row["type"])]
-    for place in list(subscription.logs):
+        if after > newest or (first and first[0]["id"] > after + 1):
+            return [Event(newest, "missed", framed("missed", {"after": after}, newest))], newest
+        found = [event(row) for row in rows.after(db, after, BATCH)]
+    return found, found[-1].id if found else after
+
+
+def _printed(house: House, wanted: Subscription) -> list[bytes]:
+    """What runs have printed since the last look."""
+    found = []
+    for place in list(wanted.logs):
         printed = news(house, place)
         if printed.lines:
-            found.append(log_event(place.run_id, printed, named=False))
+            told = log_event(place.run_id, printed, named=False)
+            found.append(framed(told.event or "", told.data))
         elif printed.ended is not None:
-            found.append(ServerSentEvent(event="run.log_end", data={"run_id": place.run_id, **printed.ended}))
-            subscription.logs.remove(place)
+            found.append(framed("run.log_end", {"run_id": place.run_id, **printed.ended}))
+            wanted.logs.remove(place)
     return found
-
-
-def _event(row: Row) -> ServerSentEvent:
-    data = {"at": iso(row["at"]), "subject": row["subject"], **row["data"]}
-    return ServerSentEvent(event=row["type"], id=str(row["id"]), data=data)

@@ -110,8 +110,8 @@ def named(db: Connection, text: str, limit: int) -> list[Row]:
     those whose id begins with it, then those whose id holds it."""
     return many(
         db,
-        "SELECT id, coalesce(spec ->> 'description', '') AS description, enabled, spec FROM jobs WHERE removed_at IS NULL"
-        " AND instr(lower(id || char(10) || coalesce(spec ->> 'description', '') || char(10)"
+        "SELECT id, coalesce(spec ->> 'description', '') AS description, enabled, spec FROM jobs"
+        " WHERE removed_at IS NULL AND instr(lower(id || char(10) || coalesce(spec ->> 'description', '') || char(10)"
         " || coalesce(spec ->> 'project', '') || char(10) || coalesce(spec ->> 'tags', '')), lower(:text))"
         " ORDER BY CASE instr(lower(id), lower(:text)) WHEN 1 THEN 0 WHEN 0 THEN 2 ELSE 1 END, id LIMIT :limit",
         {"text": text, "limit": limit},
