@@ -237,7 +237,7 @@ def lives(house: House, kind: str, key: str) -> bool:
             token = rows.token(db, int(key))
             return token is not None and token.revoked_at is None and (token.expires_at or now + 1) > now
         row = rows.session(db, key)
-    return row is not None and now - row["created_at"] < ABSOLUTE_MS
+    return row is not None and now - row["created_at"] < ABSOLUTE_MS and now - row["seen_at"] < IDLE_MS
 
 
 def csrf_matches(session_csrf: str, given: str) -> bool:

@@ -127,6 +127,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield house
 
 
+@pytest.mark.rule("S16")
 def test_none_of_them_acts(browser: Browser, attacked: House) -> None:
     assert len(PAYLOADS) >= 60
     with serving(attacked) as address:

@@ -39,6 +39,7 @@ def stored_text(house):
 # --- S2 -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S2")
 def test_a_login_link_works_once(house):
     link = accounts.login_link(house, "http://localhost:4747/", SYSTEM)
     assert link.startswith("http://localhost:4747/login?code=")
@@ -78,6 +79,7 @@ def test_of_many_who_use_one_code_at_once_one_gets_in(house):
 # --- S7 -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S7")
 def test_a_session_ends_after_twelve_idle_hours(house, clock, session):
     clock.advance(12 * 3600 - 1)
     assert accounts.session_of(house, session.cookie)
@@ -85,6 +87,7 @@ def test_a_session_ends_after_twelve_idle_hours(house, clock, session):
     assert accounts.session_of(house, session.cookie) is None
 
 
+@pytest.mark.rule("S7")
 def test_a_session_in_use_ends_after_seven_days(house, clock, session):
     for _ in range(7 * 24 - 1):
         clock.advance(3600)
@@ -146,6 +149,7 @@ def test_a_password_that_is_too_short_or_long_is_refused(house, password):
     assert refused.value.facts["errors"][0]["pointer"] == "/password"
 
 
+@pytest.mark.rule("S8")
 def test_a_real_hash_is_argon2id_of_the_stated_size(house):
     accounts.set_password(house, PASSWORD, BY)
     with house.db.read() as db:
@@ -153,6 +157,7 @@ def test_a_real_hash_is_argon2id_of_the_stated_size(house):
     assert stored["hash"].startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
+@pytest.mark.rule("S8")
 def test_a_weaker_hash_is_renewed_at_login(house, quick, monkeypatch):
     accounts.set_password(house, PASSWORD, BY)
     with house.db.read() as db:
@@ -210,6 +215,7 @@ def outcomes(house, peers):
         return list(pool.map(tried, peers))
 
 
+@pytest.mark.rule("S9")
 def test_of_a_thousand_tries_at_once_a_handful_reaches_the_hasher(house, counting):
     found = outcomes(house, [f"192.0.2.{n % 250}" for n in range(1_000)])
     assert counting.asked <= 10 and counting.most <= 2
@@ -239,12 +245,14 @@ def test_each_wrong_try_waits_twice_as_long_and_a_right_one_starts_anew(house, c
     assert [waits() for _ in range(5)] == [0] * 5
 
 
+@pytest.mark.rule("S9")
 def test_the_owner_gets_in_by_a_link_while_the_password_is_locked(house, counting):
     outcomes(house, ["p"] * 20)
     link = accounts.login_link(house, "http://localhost", SYSTEM)
     assert accounts.redeem(house, code_of(link), "p", "a")
 
 
+@pytest.mark.rule("S10")
 def test_no_password_and_a_wrong_one_say_the_same(house, quick):
     with pytest.raises(accounts.LoginRefused) as without:
         accounts.login_password(house, "wrong password", "p", "a")

@@ -73,6 +73,7 @@ def test_kinds_of_errors_have_their_status(app, client, error, status, retry):
 @pytest.mark.parametrize(
     "error", [RuntimeError("SELECT secret FROM /srv/x.py"), LonghouseError("SELECT secret FROM /srv/x.py")]
 )
+@pytest.mark.rule("S15")
 def test_what_we_did_not_expect_is_in_the_log_and_nowhere_else(app, client, caplog, error):
     failing(app, error)
     answer = client.get("/api/fails")

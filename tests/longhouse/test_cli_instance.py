@@ -130,6 +130,7 @@ def test_text_from_elsewhere_reaches_no_terminal_raw(cli: Cli, strange: type[Str
 # --- starting --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("S1")
 def test_an_open_address_without_a_password_is_exit_code_2(tmp_path: Path) -> None:
     refused = process("serve", "--data-dir", str(tmp_path / "data"), "--host", "0.0.0.0", "--port", "0")
     assert refused.code == 2

@@ -40,6 +40,7 @@ def nested(depth):
         (b"{} {}", 400),
     ],
 )
+@pytest.mark.rule("S13")
 def test_a_body_that_parsers_read_differently_is_refused_at_once(client, body, status):
     begun = time.perf_counter()
     answer = client.post(RUN, content=body, headers=JSON)
@@ -57,6 +58,7 @@ def test_control_a_body_within_the_limits_is_read(client):
     assert client.post(RUN, content=b"{}", headers=JSON).status_code == 202
 
 
+@pytest.mark.rule("S13")
 def test_a_compressed_body_is_refused_unread(client):
     body = gzip.compress(json.dumps({"params": {"a": " " * 1024 * 1024}}).encode())
     answer = client.post(RUN, content=body, headers={**JSON, "Content-Encoding": "gzip"})
@@ -68,6 +70,7 @@ def test_the_api_reads_json_alone(client, kind):
     assert client.post(RUN, content=b"{}", headers={"Content-Type": kind}).status_code == 415
 
 
+@pytest.mark.rule("S13")
 def test_a_body_without_a_length_is_counted_as_it_comes(client):
     def parts():
         for _ in range(20):

@@ -11,6 +11,7 @@ from longhouse.logs import Lines, Log
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.rule("S18")
 def test_a_value_cannot_begin_a_line_of_its_own_or_talk_to_the_terminal(form: str, caplog: pytest.LogCaptureFixture):
     name = "x\n2026-01-01 level=error event=forged \x1b[31m"
     try:

@@ -102,6 +102,7 @@ def test_the_description_is_behind_the_door(client, anonymous):
 @pytest.mark.parametrize(
     "seed", [SEED, *(pytest.param(None, marks=pytest.mark.soak, id=f"random-{number}") for number in range(10))]
 )
+@pytest.mark.rule("S15")
 def test_generated_requests_find_nothing(client, house, add_job, seed):
     """Every operation with generated values, good and bad: described answers only, and none that tells too much."""
     bootstrap.ensure(house.paths, known_commits=False)

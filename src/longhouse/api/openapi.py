@@ -85,4 +85,6 @@ def _complete(operation: dict[str, Any], scopes: tuple[str, ...]) -> None:
 
 def scopes_of(route: Any) -> tuple[str, ...]:
     """The scopes that a route declares: a token needs all of them."""
-    return tuple(each.dependency.scope for each in route.dependencies if isinstance(each.dependency, Needs))
+    return tuple(
+        each.dependency.scope for each in getattr(route, "dependencies", ()) if isinstance(each.dependency, Needs)
+    )

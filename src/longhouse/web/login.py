@@ -8,8 +8,18 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import accounts
-from longhouse.doors import TheCaller, TheHouse, clear_session, is_secure, needs, peer_of, safe_next, set_session
-from longhouse.errors import Invalid, LonghouseError
+from longhouse.doors import (
+    Caller,
+    TheCaller,
+    TheHouse,
+    clear_session,
+    is_secure,
+    needs,
+    peer_of,
+    safe_next,
+    set_session,
+)
+from longhouse.errors import LonghouseError
 from longhouse.web.form_data import TheForm
 from longhouse.web.page import outside
 
@@ -33,15 +43,18 @@ def login_page(
 def login(request: Request, house: TheHouse, form: TheForm) -> Response:
     target = str(form.get("next", "/"))
     peer, agent = peer_of(request.scope), request.headers.get("user-agent", "")
+    before: Caller | None = request.state.caller
     try:
         if form.get("code"):
             session = accounts.redeem(house, str(form["code"]), peer, agent)
         elif form.get("password"):
             session = accounts.login_password(house, str(form["password"]), peer, agent)
         else:
-            raise Invalid("a code or a password is needed")
+            raise accounts.LoginRefused("this needs the code of a login link, or the password", hint=accounts.NEW_LINK)
     except LonghouseError as error:
         return _door(request, house, "", target, error)
+    if before is not None and before.kind == "session":  # a login begins anew: the cookie that came along ends
+        accounts.logout(house, before.key, before.by)
     response = RedirectResponse(safe_next(target), 303)
     set_session(response, request, session)
     return response
