@@ -9,7 +9,7 @@ from longhouse import accounts, audit, passwords
 from longhouse.errors import Invalid, NotFound
 from longhouse.house import SYSTEM, By
 from longhouse.store import settings
-from longhouse.tries import Tries, TooManyLogins
+from longhouse.tries import TooManyLogins, Tries
 
 BY = By("owner", "web")
 PASSWORD = "correct horse battery"
