@@ -4,31 +4,35 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from longhouse import loading
+from longhouse.clock import SystemClock
+from longhouse.feed import Feed
+from longhouse.house import House
 from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter
 from longhouse.launch.sdk import sdk
 from longhouse.paths import Paths
-from longhouse.repo import bootstrap, checkouts, commits, manifest
-from longhouse.repo.git import Git
+from longhouse.repo import bootstrap, checkouts, commits
+from longhouse.store.database import Database
+from longhouse.vault import open_keys
 
 ROUNDS = 15
+JOBS = 500
+"""At most; files beyond are there and no job's."""
 
 
 def main() -> None:
     first_boot()
-    launcher = LocalLauncher()
-    try:
-        for count in (5, 500, 5000):
-            with repo_of(count) as (paths, git):
-                print(f"-- {count} job files")
-                changes(paths, git)
-                reading(paths, git, launcher)
-    finally:
-        launcher.close()
+    for count in (5, 500, 5000):
+        with repo_of(count) as house:
+            print(f"-- {count} files, {min(count, JOBS)} of them job modules")
+            edits(house)
+            reading(house)
 
 
 def first_boot() -> None:
@@ -39,55 +43,129 @@ def first_boot() -> None:
     report("first boot: folder, files, repository, commit", boot)
 
 
-def changes(paths: Paths, git: Git) -> None:
+def edits(house: House) -> None:
+    """What the watch does once an edit has come to rest."""
     numbers = iter(range(10**6))
+    git, tree = bootstrap.opened(house.paths), house.paths.tree
+    manifest_text = (tree / "manifest.py").read_text()
 
-    def edit() -> None:
-        (paths.tree / "jobs" / "j0.py").write_text(f"def run():\n    return {next(numbers)}\n")
+    def a_function() -> None:
+        (tree / "jobs" / "j0.py").write_text(f"def run():\n    return {next(numbers)}\n")
 
-    report("state of a tree with one change", lambda: commits.state(git), before=edit)
-    report("one change committed", lambda: commits.commit_all(git), before=edit)
-    report("snapshot for a trial", lambda: commits.snapshot(git), before=edit)
+    def a_schedule() -> None:
+        (tree / "manifest.py").write_text(manifest_text.replace("'0 8", f"'{next(numbers) % 60} 9", 1))
+
+    report("state of a tree with one change", lambda: commits.state(git), before=a_function)
+    for what, edit in (("a function", a_function), ("a schedule", a_schedule)):
+        whole, committed = [], []
+        for _ in range(ROUNDS):
+            edit()
+            began = time.perf_counter()
+            with told() as at:
+                loading.settle(house)
+            whole.append((time.perf_counter() - began) * 1000)
+            committed.append((at[0] - began) * 1000)
+        line(f"{what} edited: from save to committed", committed)
+        line(f"{what} edited: loaded and rescheduled", whole)
+    a_function()
+    report("snapshot for a trial", lambda: commits.snapshot(git), before=a_function)
     commits.commit_all(git)
 
 
-def reading(paths: Paths, git: Git, launcher: LocalLauncher) -> None:
+@contextmanager
+def told() -> Iterator[list[float]]:
+    """When commits were made."""
+    found: list[float] = []
+    tell = loading.tell_commit
+
+    def note(*words: Any) -> None:
+        found.append(time.perf_counter())
+        tell(*words)
+
+    loading.tell_commit = note
+    try:
+        yield found
+    finally:
+        loading.tell_commit = tell
+
+
+def reading(house: House) -> None:
+    git, folder = bootstrap.opened(house.paths), house.paths.checkouts
     head = git.head().commit
     assert head is not None
 
     def forget() -> None:
-        checkouts.prune(paths.checkouts, (), idle_seconds=0)
+        checkouts.prune(folder, (), idle_seconds=0)
 
-    report("checkout, new", lambda: checkouts.checkout(git, paths.checkouts, head), before=forget, rounds=5)
-    report("checkout, compared and used again", lambda: checkouts.checkout(git, paths.checkouts, head))
-    reader = manifest.Reader(launcher, sdk(paths.cache), paths.work, timeout_seconds=60)
-    tree, base = checkouts.checkout(git, paths.checkouts, head), Interpreter.base()
+    report("checkout, new", lambda: checkouts.checkout(git, folder, head), before=forget, rounds=5)
+    report("checkout, compared and used again", lambda: checkouts.checkout(git, folder, head))
+    tree = checkouts.checkout(git, folder, head)
+    report("manifest read", lambda: loading.describe(house, tree), rounds=5)
 
-    def load() -> None:
-        manifest.load(reader, tree, base, script_interpreter=lambda file: base)
 
-    report("manifest read", load, rounds=5)
+class Bare:
+    """Every job runs on the bare interpreter."""
+
+    def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
+        return "", Interpreter.base()
+
+    def forget(self, tree: Path, file: str | None) -> None:
+        pass
+
+    def prune(self, keep: Collection[str]) -> int:
+        return 0
 
 
 @contextmanager
-def repo_of(count: int) -> Iterator[tuple[Paths, Git]]:
-    folder = Path(tempfile.mkdtemp())
-    paths = Paths(folder / "data")
+def house_at(folder: Path) -> Iterator[House]:
+    """An instance without a server."""
+    paths, feed, clock = Paths(folder / "data"), Feed(), SystemClock()
+    paths.data.mkdir(mode=0o700)
+    database, launcher = Database(paths.database, committed=feed.committed), LocalLauncher()
+    database.migrate(paths.data / "backups")
     try:
-        git = bootstrap.ensure(paths, known_commits=False).git
-        for number in range(count):
-            (paths.tree / "jobs" / f"j{number}.py").write_text(f"def run():\n    return {number}\n")
-        imports = "".join(f"from jobs.j{number} import run as r{number}\n" for number in range(count))
-        registers = "".join(
-            f"job_registry.register(JobConfig(id='j{number}', cron='0 8 * * *', func=r{number}))\n"
-            for number in range(count)
+        yield House(
+            paths=paths,
+            db=database,
+            clock=clock,
+            feed=feed,
+            keys=open_keys(paths.keyring, may_create=True),
+            zone="Europe/Berlin",
+            owner="bench",
+            up_since=clock.now(),
+            version="0",
+            launcher=launcher,
+            sdk=sdk(paths.cache),
+            environments=Bare(),
+            grace_seconds=1.0,
         )
-        text = f"from zerg.jobs import JobConfig, job_registry\n{imports}{registers}"
-        (paths.tree / "manifest.py").write_text(text)
-        commits.commit_all(git)
-        yield paths, git
     finally:
-        checkouts.prune(paths.checkouts, (), idle_seconds=0)
+        launcher.close()
+        feed.close()
+        database.close()
+
+
+@contextmanager
+def repo_of(count: int) -> Iterator[House]:
+    folder = Path(tempfile.mkdtemp())
+    try:
+        with house_at(folder) as house:
+            tree, jobs = house.paths.tree, range(min(count, JOBS))
+            house.paths.work.mkdir(exist_ok=True)
+            bootstrap.ensure(house.paths, known_commits=False)
+            for number in range(count):
+                (tree / "jobs" / f"j{number}.py").write_text(f"def run():\n    return {number}\n")
+            imports = "".join(f"from jobs.j{number} import run as r{number}\n" for number in jobs)
+            registers = "".join(
+                f"job_registry.register(JobConfig(id='j{number}', cron='0 8 * * *', func=r{number}))\n"
+                for number in jobs
+            )
+            text = f"from zerg.jobs import JobConfig, job_registry\n{imports}{registers}"
+            (tree / "manifest.py").write_text(text)
+            loading.settle(house)
+            yield house
+            checkouts.prune(house.paths.checkouts, (), idle_seconds=0)
+    finally:
         shutil.rmtree(folder)
 
 
@@ -100,4 +178,8 @@ def report(
         began = time.perf_counter()
         act()
         times.append((time.perf_counter() - began) * 1000)
+    line(what, times)
+
+
+def line(what: str, times: Sequence[float]) -> None:
     print(f"{what:50} p50 {statistics.median(times):8.1f} ms   max {max(times):8.1f} ms")

@@ -7,7 +7,7 @@ nothing to them, is committed at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from longhouse import jobs
@@ -15,7 +15,7 @@ from longhouse.envs import BASE, LOCK
 from longhouse.errors import ManifestBroken
 from longhouse.house import House
 from longhouse.repo import beneath, bodies, checkouts, commits, history, jobs_toml, lockfiles
-from longhouse.repo.commits import Committed
+from longhouse.repo.commits import Committed, TreeState
 from longhouse.repo.git import Git
 from longhouse.repo.lockfiles import LockFile
 from longhouse.repo.requirements import EnvironmentFailed, wanted
@@ -50,38 +50,41 @@ class Outside:
         return self.read if self.committed is not None and self.committed.commit == commit else None
 
 
-def commit(house: House, git: Git, changed: Sequence[str], but: Sequence[str], describe: Describe) -> Outside:
+def commit(house: House, git: Git, state: TreeState, but: Sequence[str], describe: Describe) -> Outside:
     """Everything in the tree `but` these paths becomes a commit. What is wrong with it is no reason to leave it out."""
-    if _inside_functions(house, git, changed):
-        return Outside(commits.commit_all(git, but=but))
-    _forget_locks(house, changed)
+    if _inside_functions(house, git, state):
+        return Outside(commits.commit_all(git, but=but, state=state))
+    _forget_locks(house, state.changed)
     for _ in range(TRIES):
-        staged = commits.stage(git, but=but)
-        if not staged.changes:
-            return Outside(None)
-        tree = commits.tree_of_index(git)
-        place = checkouts.checkout(git, house.paths.checkouts, tree)
         try:
-            found = describe(place)
-            added = _bring_along(house, git, place, found)
-            lines = trailers(house, found[0], jobs_toml.read_tree(house.paths.tree if added else place))
-        except ManifestBroken as error:
-            read: Described | ManifestBroken = error
-            added, lines = (), (impact.NO_ENVIRONMENT if isinstance(error, NoEnvironment) else impact.BROKEN,)
-        else:
-            read = found
-        if house.feed.closing.is_set() and isinstance(read, ManifestBroken):
-            return Outside(None)  # it is we who ended the reading: the next start commits it
-        if commits.tree_of_index(git) == tree:
-            break
-    if added:
-        commits.stage(git, only=added)
-        staged = replace(staged, changes=tuple(commits.staged_changes(git)))
-        if not staged.changes:  # somebody spoilt a lock, and it is what it was
-            return Outside(None)
-    made = commits.commit_staged(git, staged, trailers=lines)
-    if commits.tree_of(git, made.commit) == tree:
-        checkouts.adopt(house.paths.checkouts, tree, made.commit)
+            return _with_consequences(house, git, state, but, describe)
+        except commits.Overtaken:
+            state = commits.state(git)
+    return Outside(None)  # somebody commits all the time; the next look finds what is left
+
+
+def _with_consequences(house: House, git: Git, state: TreeState, but: Sequence[str], describe: Describe) -> Outside:
+    staged = commits.stage(git, but=but, state=state)
+    if staged.tree is None:
+        return Outside(None)
+    place = checkouts.checkout(git, house.paths.checkouts, staged.tree)
+    try:
+        found = describe(place)
+        added = _bring_along(house, git, place, found)
+        lines = trailers(house, found[0], jobs_toml.read_tree(house.paths.tree if added else place))
+    except ManifestBroken as error:
+        read: Described | ManifestBroken = error
+        added, lines = (), (impact.NO_ENVIRONMENT if isinstance(error, NoEnvironment) else impact.BROKEN,)
+    else:
+        read = found
+    if house.feed.closing.is_set() and isinstance(read, ManifestBroken):
+        return Outside(None)  # it is we who ended the reading: the next start commits it
+    whole = commits.stage_more(git, staged, added) if added else staged
+    if not whole.changes:  # somebody spoilt a lock, and it is what it was
+        return Outside(None)
+    made = commits.commit_staged(git, whole, trailers=lines)
+    if whole is staged:
+        checkouts.adopt(house.paths.checkouts, staged.tree, made.commit)
     return Outside(made, read)
 
 
@@ -162,8 +165,8 @@ def _forget_locks(house: House, changed: Sequence[str]) -> None:
                 continue  # reading it will say so
 
 
-def _inside_functions(house: House, git: Git, changed: Sequence[str]) -> bool:
-    head = git.head().commit
+def _inside_functions(house: House, git: Git, state: TreeState) -> bool:
+    head, changed = state.head, state.changed
     if head is None or not 0 < len(changed) <= MOST_AT_ONCE or not jobs.manifest(house).ok:
         return False
     with house.db.read() as db:
@@ -172,14 +175,14 @@ def _inside_functions(house: House, git: Git, changed: Sequence[str]) -> bool:
 
 
 def _only_bodies(house: House, git: Git, head: str, path: str) -> bool:
-    found = git.read("cat-file", "blob", f"{head}:{path}", codes=(0, 128), limit=history.MAX_FILE)
     try:
+        before = checkouts.content(git, house.paths.checkouts, head, path)
         now = beneath.read(house.paths.tree, path, history.MAX_FILE)
     except OSError:
         return False
-    if found.code != 0 or now is None:
+    if before is None or now is None:
         return False
     try:
-        return bodies.only_bodies(found.out.decode(), now.decode())
+        return bodies.only_bodies(before.decode(), now.decode())
     except UnicodeDecodeError:
         return False

@@ -15,7 +15,7 @@ from longhouse import consequences, loading, secrets
 from longhouse.consequences import Described, Trailers
 from longhouse.errors import Conflict, Invalid, LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
-from longhouse.repo import beneath, changes, commits, jobs_toml, leaks, merging, names, tree
+from longhouse.repo import beneath, changes, commits, jobs_toml, leaks, merging, messages, names, tree
 from longhouse.repo.changes import Writes
 from longhouse.repo.checkouts import checkout, listing
 from longhouse.repo.commits import CommitBlocked, Committed, TreeState
@@ -32,7 +32,7 @@ DRAFTS = "refs/heads/drafts/"
 
 
 class EditConflict(LonghouseError):
-    """A file is not what the edit was made for. `conflicts` has, for each file, all three texts and one made of both."""
+    """A file is not what the edit was made for. `conflicts` has, for each file, all the texts and one made of both."""
 
     code = "repo.edit_conflict"
     kind = "stale"
@@ -182,7 +182,7 @@ class _Plan:
     def _commit(self, writes: Writes, trailers: Trailers = ()) -> str:
         parents = (self.head, self.merges) if self.merges else (self.head,)
         name = "".join(char for char in self.by.name if char.isprintable() and char not in "<>\n") or "unknown"
-        message = commits.with_trailers(self.title, trailers).decode()
+        message = messages.with_trailers(self.title, trailers).decode()
         return changes.prepare(self.git, parents, writes, message, (name, f"{self.by.surface}@localhost"))
 
     def _described(self, commit: str) -> tuple[Described, Path]:
@@ -330,4 +330,4 @@ def _text(data: bytes | None) -> str | None:
 
 
 def _summary(writes: Writes) -> str:
-    return commits.summary([("D" if data is None else "M", path) for path, data in writes.items()])
+    return messages.summary([("D" if data is None else "M", path) for path, data in writes.items()])

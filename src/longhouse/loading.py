@@ -20,7 +20,7 @@ from longhouse.launch.python import Interpreter
 from longhouse.repo import bootstrap, changes, commits, jobs_toml, leaks
 from longhouse.repo import manifest as reading
 from longhouse.repo.checkouts import checkout
-from longhouse.repo.commits import Committed
+from longhouse.repo.commits import Committed, TreeState
 from longhouse.repo.git import Git
 from longhouse.store import events, settings
 from longhouse.store import jobs as rows
@@ -56,9 +56,9 @@ def settle(house: House, *, tree: bool = True) -> None:
             state = commits.state(git)
             if state.blocked is None:
                 with suppress(ManifestBroken):  # a jobs.toml that cannot be read is committed too, and said by the load
-                    _write_overrides(house, git)
+                    state = _write_overrides(house, git, state)
                 if tree:
-                    made = commit_outside(house, git, state.changed)
+                    made = commit_outside(house, git, state)
             _note(house, "repo_blocked", state.blocked)
         except LonghouseError as error:
             _note(house, "repo_blocked", error.message)
@@ -76,8 +76,8 @@ def boot(house: House) -> ManifestBroken | None:
         state, made = commits.state(git), Outside(None)
         if state.blocked is None:
             with suppress(ManifestBroken):
-                _write_overrides(house, git)
-            made = commit_outside(house, git, state.changed)
+                state = _write_overrides(house, git, state)
+            made = commit_outside(house, git, state)
         head = git.head()
         with house.db.read() as db:
             known = settings.get(db, "loaded_by") == house.version
@@ -96,13 +96,14 @@ def boot(house: House) -> ManifestBroken | None:
 # --- into the repo --------------------------------------------------------------------------------------------------
 
 
-def _write_overrides(house: House, git: Git) -> None:
-    """Pending enables and disables become one commit of jobs.toml alone; they stay pending while it cannot be read."""
+def _write_overrides(house: House, git: Git, state: TreeState) -> TreeState:
+    """Pending enables and disables become one commit of jobs.toml alone; they stay pending while it cannot be read.
+    How the tree stands afterwards."""
     with house.db.read() as db:
         pending = rows.overrides(db)
         known = {job.id: job.spec.enabled for job in rows.all_jobs(db)} if pending else {}
     if not pending:
-        return
+        return state
     wanted = {row["job_id"]: jobs_toml.setting(known.get(row["job_id"]), bool(row["enabled"])) for row in pending}
     text = jobs_toml.text_of(house.paths.tree)
     changed = jobs_toml.changed(text, wanted)
@@ -117,16 +118,17 @@ def _write_overrides(house: House, git: Git) -> None:
     with house.db.write() as db:
         for row in pending:
             rows.drop_override(db, row["job_id"], row["at"])
+    return commits.state(git)
 
 
-def commit_outside(house: House, git: Git, changed: Sequence[str]) -> Outside:
+def commit_outside(house: House, git: Git, state: TreeState) -> Outside:
     """Everything but the files that hold a secret: these are said on every surface, until it is out of them."""
-    found = tuple(leaks.in_files(house.paths.tree, changed, secrets.masker(house).finds))
+    found = tuple(leaks.in_files(house.paths.tree, state.changed, secrets.masker(house).finds))
     _note(house, "repo_left_out", [asdict(leak) for leak in found] or None)
-    if not changed:  # git writes its lock file even when there is nothing to add
+    if state.clean:  # git writes its lock file even when there is nothing to add
         return Outside(None)
     made = consequences.commit(
-        house, git, changed, [leak.path for leak in found], lambda place: describe(house, place, _busy(house))
+        house, git, state, [leak.path for leak in found], lambda place: describe(house, place, _busy(house))
     )
     tell_commit(house, made.committed, SYSTEM)
     return made
@@ -189,7 +191,8 @@ def load(
         return error
     commits.set_loaded(git, commit)
     _apply(house, Loaded(commit, definitions, overrides, environments))
-    _lock(house, git, tree, definitions)
+    if described is None:  # else its locks were seen to with the commit
+        _lock(house, git, tree, definitions)
     return None
 
 

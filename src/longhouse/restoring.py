@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from longhouse import consequences, edits, loading
 from longhouse.errors import NotFound
 from longhouse.house import By, House
-from longhouse.repo import bootstrap, changes, checkouts, commits, history, jobs_toml
+from longhouse.repo import bootstrap, changes, checkouts, commits, history, jobs_toml, messages
 from longhouse.repo.changes import Writes
 from longhouse.repo.commits import CommitBlocked, Committed
 from longhouse.repo.git import Git
@@ -53,7 +53,7 @@ def _settled(house: House, git: Git) -> str:
     state = commits.state(git)
     if state.blocked is not None or state.head is None:
         raise CommitBlocked(f"Nothing is committed: {state.blocked}", hint="Finish or abort it, then try again.")
-    loading.commit_outside(house, git, state.changed)
+    loading.commit_outside(house, git, state)
     return git.head().commit or state.head
 
 
@@ -83,7 +83,7 @@ def _take(
         edits.refuse_removal(before, {job.id for job in described[0]})
     locks = {lock.path: lock.text.encode() for lock in consequences.locks(house, tree, described[0])}
     lines = consequences.trailers(house, described[0], overrides)
-    made = _prepared(git, head, {**writes, **locks}, commits.with_trailers(subject, lines).decode(), by)
+    made = _prepared(git, head, {**writes, **locks}, messages.with_trailers(subject, lines).decode(), by)
     changes.accept(git, made, commits.branch(git))
     files = tuple(writes)
     loading.tell_commit(house, Committed(made, subject, files), by)

@@ -153,9 +153,9 @@ def test_what_an_index_refused_is_tried_again_without_a_new_commit(home: House):
 
 def test_a_trial_takes_the_tree_as_it_stands_and_leaves_no_trace_in_it(home: House):
     load(home, "id='a', every=60")
-    write(home, "id='a', every=60", "id='new', every=60, params={'n': 5}")
+    write(home, "id='a', every=60", "id='newer', every=60, params={'n': 5}")
     before = commits.state(bootstrap.opened(home.paths))
-    run = trials.trial(home, "new", ME)
+    run = trials.trial(home, "newer", ME)
     assert (run.trigger, run.params, run.max_attempts, run.pinned) == ("trial", {"n": 5}, 1, True)
     assert commits.state(bootstrap.opened(home.paths)) == before
     assert set(known(home)) == {"a"}

@@ -167,7 +167,7 @@ def test_nothing_is_committed_while_something_is_under_way_and_then_it_is(paths,
 def test_control_without_the_rule_conflict_markers_would_be_committed(paths, repo, monkeypatch):
     diverged(paths)
     git(paths, "merge", "other", check=False)
-    monkeypatch.setattr(commits, "require_free", lambda git: None)
+    monkeypatch.setattr(commits, "_require", lambda why: None)
     assert b"<<<<<<<" in history.file_at(repo, commits.commit_all(repo).commit, "manifest.py")
 
 

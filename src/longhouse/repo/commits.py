@@ -8,12 +8,12 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from longhouse.errors import Conflict, NotFound
-from longhouse.repo import locks
-from longhouse.repo.git import BRANCH, Git, GitFailed
+from longhouse.repo import locks, messages, plain
+from longhouse.repo.git import BRANCH, Git, GitFailed, Head
 
 LOADED = "refs/longhouse/loaded"
 """The last commit whose manifest loaded: what runs."""
@@ -31,16 +31,16 @@ UNDER_WAY = {
     "BISECT_LOG": "a bisect is under way",
     "sequencer": "a cherry-pick or revert of several commits is under way",
 }
-Trailers = Sequence[tuple[str, str]]
-"""(name, value) of lines at the end of a message."""
-NAMED = 4
-"""Files named in the subject of a commit; more are counted."""
 
 
 class CommitBlocked(Conflict):
     """Nothing is committed now, because it would spoil what a person is doing."""
 
     code = "repo.commit_blocked"
+
+
+class Overtaken(CommitBlocked):
+    """Somebody else has committed in between."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class TreeState:
     head: str | None
     changed: tuple[str, ...] = ()
     """Paths that differ from HEAD, staged or not."""
+    entries: tuple[tuple[str, str], ...] = ()
+    """Of each, what git's status says in two letters."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,12 @@ def state(git: Git) -> TreeState:
         branch=head.branch,
         head=head.commit,
         changed=tuple(path for _, path in entries),
+        entries=tuple(entries),
     )
+
+
+_state = state
+"""For where a parameter has this name."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,12 @@ class Staged:
 
     changes: tuple[tuple[str, str], ...]
     """(A|M|D|T, path)"""
+    tree: str | None
+    """Of a commit of it; None if somebody has staged other things besides."""
+    before: Head
+    """Where HEAD was."""
     left_out: tuple[str, ...] = ()
+    """git's words on files that could not be read and are in no commit."""
 
 
 def commit_all(
@@ -99,29 +111,44 @@ def commit_all(
     author: str | None = None,
     only: Sequence[str] = (),
     but: Sequence[str] = (),
-    trailers: Trailers = (),
+    trailers: messages.Trailers = (),
+    state: TreeState | None = None,
 ) -> Committed | None:
     """Commit everything in the tree; None if HEAD has it already. Raises CommitBlocked, ConfigRefused, GitFailed.
 
     `only` these paths, leaving the rest as it is, staged or not; or all `but` these, staged or not. `message` None:
-    `Update jobs: ` and the files. `author` is `Name <address>`, for a change somebody made on a page.
+    `Update jobs: ` and the files. `author` is `Name <address>`, for a change somebody made on a page. `state` is what
+    the caller found a moment ago.
     """
-    staged = stage(git, only=only, but=but)
+    staged = stage(git, only=only, but=but, state=state)
     if not staged.changes:
         return None
     return commit_staged(git, staged, message, author=author, only=only, trailers=trailers)
 
 
-def stage(git: Git, *, only: Sequence[str] = (), but: Sequence[str] = ()) -> Staged:
-    """Bring the tree into the index; `only` and `but` as in commit_all. Raises what that raises."""
+def stage(git: Git, *, only: Sequence[str] = (), but: Sequence[str] = (), state: TreeState | None = None) -> Staged:
+    """Bring the tree into the index; the rest as in commit_all. Raises what that raises."""
     git.check_config()
-    require_free(git)
+    state = state or _state(git)
+    _require(state.blocked or _unfree(git, git.head()))
+    before = Head(state.branch, state.head)
+    changes = plain.found(git, state.entries, only, but)
+    if changes is not None and (not changes or plain.stage(git, changes)):
+        return Staged(changes, tree_of_index(git) if changes else None, before)
     if only:
         git.write("add", "--all", "--", *only)
         left_out: tuple[str, ...] = ()
     else:
         left_out = _add_all(git, but)
-    return Staged(tuple(change for change in staged_changes(git) if not only or change[1] in only), left_out)
+    found = staged_changes(git)
+    chosen = tuple(change for change in found if not only or change[1] in only)
+    return Staged(chosen, tree_of_index(git) if len(chosen) == len(found) else None, before, left_out)
+
+
+def stage_more(git: Git, staged: Staged, paths: Sequence[str]) -> Staged:
+    """With these paths of the tree, too."""
+    git.write("add", "--all", "--", *paths)
+    return replace(staged, changes=tuple(staged_changes(git)), tree=tree_of_index(git))
 
 
 def commit_staged(
@@ -131,22 +158,41 @@ def commit_staged(
     *,
     author: str | None = None,
     only: Sequence[str] = (),
-    trailers: Trailers = (),
+    trailers: messages.Trailers = (),
 ) -> Committed:
-    """A commit of what was staged; `trailers` are the last lines of its message."""
-    subject = message or f"Update jobs: {summary(staged.changes)}"
-    signed = [f"--author={author}"] if author else []
-    paths = ["--only", "--", *only] if only else []
-    text = with_trailers(subject, trailers)
-    git.write("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "-F", "-", *signed, *paths, data=text)
-    commit = git.head().commit
-    assert commit is not None
+    """A commit of what was staged; `trailers` are the last lines of its message. Raises CommitBlocked when somebody
+    else has committed meanwhile."""
+    subject = message or f"Update jobs: {messages.summary(staged.changes)}"
+    text = messages.with_trailers(subject, trailers)
+    commit = _of_paths(git, text, author, only) if staged.tree is None else _of_tree(git, staged, text, author)
     return Committed(commit, subject.partition("\n")[0], tuple(path for _, path in staged.changes), staged.left_out)
 
 
-def with_trailers(message: str, trailers: Trailers) -> bytes:
-    lines = "".join(f"{name}: {value}\n" for name, value in trailers)
-    return (f"{message}\n\n{lines}" if lines else message).encode()
+def _of_tree(git: Git, staged: Staged, text: bytes, author: str | None) -> str:
+    """The very tree that was staged, and nothing that somebody has staged since: that stays staged."""
+    assert staged.tree is not None
+    by = messages.author(author) if author else ()
+    parents = ("-p", staged.before.commit) if staged.before.commit else ()
+    made = git.write(*by, "commit-tree", staged.tree, *parents, data=messages.clean(text)).out.decode().strip()
+    before = staged.before.commit or "0" * len(made)
+    subject = text.decode().partition("\n")[0]
+    words = ("update-ref", "-m", f"commit: {subject}", f"refs/heads/{staged.before.branch}", made, before)
+    if git.write(*words, codes=(0, 128)).code:
+        if git.ref(f"refs/heads/{staged.before.branch}") == staged.before.commit:
+            raise CommitBlocked(
+                "Nothing is committed: the branch cannot be moved", hint="Look at `git -C jobs status`."
+            )
+        raise Overtaken("Nothing is committed: somebody else has committed meanwhile", hint="Try again in a moment.")
+    return made
+
+
+def _of_paths(git: Git, text: bytes, author: str | None, only: Sequence[str]) -> str:
+    """These paths alone, whatever else is staged."""
+    signed = [f"--author={author}"] if author else []
+    git.write("commit", "--quiet", "--no-verify", "-F", "-", *signed, "--only", "--", *only, data=messages.clean(text))
+    commit = git.head().commit
+    assert commit is not None
+    return commit
 
 
 def tree_of_index(git: Git) -> str:
@@ -154,24 +200,14 @@ def tree_of_index(git: Git) -> str:
     return git.write("write-tree").out.decode().strip()
 
 
-def tree_of(git: Git, commit: str) -> str:
-    return git.read("rev-parse", "--verify", f"{commit}^{{tree}}").out.decode().strip()
-
-
 def require_free(git: Git) -> None:
     """Raises CommitBlocked when a commit now would take part in something a person has not finished."""
-    conflicts = tuple(path for code, path in _status(git) if "U" in code or code in ("AA", "DD"))
-    why = _under_way(git) or _conflict(conflicts) or _elsewhere(git, git.head().branch) or _held(git)
+    _require(_state(git).blocked)
+
+
+def _require(why: str | None) -> None:
     if why:
         raise CommitBlocked(f"Nothing is committed: {why}", hint="Finish or abort it; the change is committed then.")
-
-
-def summary(changes: Sequence[tuple[str, str]]) -> str:
-    """`add jobs/a.py, manifest.py`, from git's (A|M|D, path) pairs."""
-    verbs = {"A": "add ", "D": "remove "}
-    named = [verbs.get(code[0], "") + _printable(path) for code, path in changes[:NAMED]]
-    more = len(changes) - len(named)
-    return ", ".join(named) + (f" and {more} more file{'s' if more > 1 else ''}" if more else "")
 
 
 def snapshot(git: Git, tree: Path | None = None) -> str:
@@ -319,8 +355,13 @@ def _under_way(git: Git) -> str | None:
     return next((why for name, why in UNDER_WAY.items() if (git.git_dir / name).exists()), None)
 
 
+def _unfree(git: Git, head: Head) -> str | None:
+    """What can be told without asking git for the state of every file."""
+    return _under_way(git) or _elsewhere(git, head.branch) or _held(git)
+
+
 def _conflict(paths: Sequence[str]) -> str | None:
-    return f"a conflict in {_printable(paths[0])} is not resolved" if paths else None
+    return f"a conflict in {messages.printable(paths[0])} is not resolved" if paths else None
 
 
 def _elsewhere(git: Git, at: str | None) -> str | None:
@@ -337,7 +378,3 @@ def _held(git: Git) -> str | None:
     found = locks.heal(git).held
     needed = [name for name in found if not name.startswith("refs/") or name.startswith("refs/heads/")]
     return f"another git process is at work ({needed[0]})" if needed else None
-
-
-def _printable(path: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in path)[:120]
