@@ -17,7 +17,7 @@ from longhouse.store import events, sealed, settings
 from longhouse.store import jobs as job_rows
 from longhouse.store.database import Connection
 from longhouse.store.sealed import Sealed
-from longhouse.vault import Secret
+from longhouse.vault import Keys, Secret
 from zerg._wire import JobDescription
 
 REALM = "secret"
@@ -64,7 +64,7 @@ def put(house: House, name: str, value: Secret, by: By) -> None:
     with house.db.write() as db:
         old = sealed.get(db, REALM, name)
         store(house, db, REALM, name, text, by, tail=text[-4:] if len(text) >= TAIL_FROM else "")
-        earlier = None if old is None else _readable(house, old)
+        earlier = None if old is None else _readable(house.keys, old)
         before = None if earlier is None else {"fingerprint": house.keys.fingerprint(earlier.encode())}
         after = {"fingerprint": house.keys.fingerprint(text.encode())}
         audit.record(house, db, by, "secret.set", f"secret:{name}", before=before, after=after)
@@ -136,7 +136,7 @@ def of_job(house: House, spec: JobDescription) -> dict[str, str]:
         for each in spec.secrets:
             row = sealed.get(db, REALM, each["key"])
             if row is not None:
-                found[row.name] = _opened(house, row)
+                found[row.name] = _opened(house.keys, row)
     return found
 
 
@@ -148,11 +148,16 @@ def masker(house: House) -> Masker:
             kept = house.maskers.get(version)
             if kept is not None:
                 return kept
-            read = ((row, _readable(house, row)) for row in _rows(db))
-            made = Masker({_called(row): value for row, value in read if value is not None})
+            made = masker_of(db, house.keys)
             house.maskers.clear()
             house.maskers[version] = made
             return made
+
+
+def masker_of(db: Connection, keys: Keys) -> Masker:
+    """The same, made for this call."""
+    read = ((row, _readable(keys, row)) for row in _rows(db))
+    return Masker({_called(row): value for row, value in read if value is not None})
 
 
 def _called(row: Sealed) -> str:
@@ -187,7 +192,7 @@ def forget(db: Connection, realm: str, name: str) -> bool:
 def opened(house: House, db: Connection, realm: str, name: str) -> str | None:
     """None if there is none. Raises Unreadable."""
     row = sealed.get(db, realm, name)
-    return None if row is None else _opened(house, row)
+    return None if row is None else _opened(house.keys, row)
 
 
 def store_facts(
@@ -216,7 +221,7 @@ def check(house: House) -> str | None:
     unknown = sum(1 for row in rows if house.keys.sealing(key_of(row.sealed)) is None)
     if unknown:
         return f"{unknown} stored secrets are sealed with a key that the keyring lacks."
-    if rows and _readable(house, rows[0]) is None:
+    if rows and _readable(house.keys, rows[0]) is None:
         return "The stored secrets cannot be read with this keyring."
     return None
 
@@ -235,14 +240,14 @@ def _rows(db: Connection) -> Iterator[Sealed]:
         after = (page[-1].realm, page[-1].name)
 
 
-def _opened(house: House, row: Sealed) -> str:
-    return unseal(house.keys, Place(row.realm, row.name, FIELD, row.version), row.sealed).decode()
+def _opened(keys: Keys, row: Sealed) -> str:
+    return unseal(keys, Place(row.realm, row.name, FIELD, row.version), row.sealed).decode()
 
 
-def _readable(house: House, row: Sealed) -> str | None:
+def _readable(keys: Keys, row: Sealed) -> str | None:
     """None for a value that does not open with this keyring."""
     try:
-        return _opened(house, row)
+        return _opened(keys, row)
     except Unreadable:
         return None
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -182,6 +183,7 @@ def test_control_plain_git_runs_what_a_setting_names(paths, repo, evil):
 
 def test_hooks_in_the_repository_do_not_run_for_our_commits(paths, repo, evil):
     _, hooks, mark = evil
+    shutil.rmtree(paths.git_dir / "hooks")
     (paths.git_dir / "hooks").symlink_to(hooks)
     everything(repo, paths)
     assert not mark.exists()

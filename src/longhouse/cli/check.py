@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -12,6 +13,7 @@ from longhouse.cli.call import Call, command
 from longhouse.cli.terminal import line
 from longhouse.clock import SystemClock
 from longhouse.errors import LonghouseError, ManifestBroken, UsageError
+from longhouse.masking import Masker
 from longhouse.paths import Paths
 from longhouse.triggers import trigger_of
 from longhouse.triggers.turns import turns
@@ -41,11 +43,17 @@ class Finding:
 
 @command()
 @click.argument("folder", metavar="[DIR]", required=False)
-def check(call: Call, folder: str | None) -> int:
+@click.option(
+    "--staged", type=click.File("rb"), metavar="LIST", help="Look through staged files for secrets; - is the input."
+)
+def check(call: Call, folder: str | None, staged: BinaryIO | None) -> int:
     """Check a jobs repo: the one in DIR, else that of this data directory. No instance has to run.
 
-    The manifest is read as an instance would read it. Exit code 7 if anything is wrong; warnings alone are 0.
+    The manifest is read as an instance would read it. Exit code 7 if anything is wrong; warnings alone are 0. With
+    --staged, as the installed pre-commit hook has it, only the files of the list are looked at, and only for secrets.
     """
+    if staged is not None:
+        return _staged(call, staged.read())
     tree = (Path(folder) if folder else call.directory / "jobs").absolute()
     if not (tree / "manifest.py").is_file():
         raise UsageError(f"there is no manifest.py in {tree}", hint="Name the directory that holds it.")
@@ -77,6 +85,27 @@ def check(call: Call, folder: str | None) -> int:
     call.show(document, *(line(str(each)) for each in found))
     call.note(f"{len(jobs)} jobs: {summary}")
     return 7 if errors else 0
+
+
+def _staged(call: Call, listed: bytes) -> int:
+    from longhouse.repo import hook
+    from longhouse.repo.bootstrap import opened
+    from longhouse.repo.leaks import HINT
+    from longhouse.repo.outside import masker
+
+    paths, finds = Paths(call.directory), Masker().finds
+    try:
+        finds = masker(paths).finds
+    except LonghouseError as error:
+        call.warn(f"the values of stored secrets are not looked for, only tokens of known services: {error.message}")
+    found = [
+        Finding(leak.path, leak.line, "error", f"it holds {leak.what}", HINT)
+        for leak in hook.leaks(opened(paths), listed, finds)
+    ]
+    call.show({"ok": not found, "findings": [asdict(each) for each in found]}, *(line(str(each)) for each in found))
+    if found:
+        call.note("nothing is committed: history cannot be made to forget a secret")
+    return 7 if found else 0
 
 
 def without_secrets(jobs: Iterable[JobDescription], lacking: Mapping[str, Sequence[str]]) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from longhouse.errors import CannotStart, LonghouseError
 from longhouse.masking import Masker
 from longhouse.paths import Paths
-from longhouse.repo import commits, history, leaks, starter
+from longhouse.repo import commits, history, hook, leaks, starter
 from longhouse.repo.git import Git
 
 BRANCH = "main"
@@ -70,6 +70,7 @@ def _ensure(paths: Paths, known_commits: bool) -> Booted:
         _adopt(paths) if (paths.tree / ".git").is_dir() else _create(paths)
     head = _require_whole(git, known_commits)
     made |= _link(paths)
+    hook.install(paths)
     commits.remember_branch(git)
     if head and not _files(paths.tree):
         _restore_tree(git, head)

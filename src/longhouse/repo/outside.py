@@ -11,10 +11,12 @@ from longhouse.envs import Environments
 from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter
 from longhouse.launch.sdk import sdk
+from longhouse.masking import Masker
 from longhouse.paths import Paths
 from longhouse.repo import manifest
 from longhouse.store.look import look
 from longhouse.triggers import BadCron, trigger_of
+from longhouse.vault import open_keys
 from zerg._wire import JobDescription
 
 
@@ -44,6 +46,16 @@ def jobs_of(
             return manifest.load(reader, tree, interpreter(None), script_interpreter=interpreter, check=check)
         finally:
             launcher.close()
+
+
+def masker(paths: Paths) -> Masker:
+    """What finds the stored values of an instance; it may be running. Raises Unavailable, and CannotStart where the
+    keyring cannot be read: by another user, or because it is kept elsewhere."""
+    if not paths.keyring.exists() and not paths.database.exists():
+        return Masker()
+    keys = open_keys(paths.keyring, may_create=False)
+    with look(paths.database) as db:
+        return secrets.masker_of(db, keys)
 
 
 def lacking(database: Path, jobs: Iterable[JobDescription]) -> dict[str, list[str]]:
