@@ -76,7 +76,7 @@ def test_a_refusal_stands_at_its_line_and_the_mended_text_is_saved_by_key(page: 
     write(page, before + "# mended\n")
     expect(page.locator(".cm-badLine")).to_have_count(0)
     page.keyboard.press("Control+s")
-    expect(page.get_by_role("heading", name=FILE)).to_be_visible()
+    expect(page.get_by_role("heading", name=FILE, exact=True)).to_be_visible()
     assert (home.paths.tree / FILE).read_text() == before + "# mended\n"
 
 
@@ -118,7 +118,7 @@ def test_a_conflict_shows_both_sides_and_takes_mine_theirs_or_both(page: Page, h
     write(page, before + "MINE = 1\nTHEIRS = 2\n")
     page.get_by_label("What changed").fill("Both of them")
     save(page)
-    expect(page.get_by_role("heading", name=FILE)).to_be_visible()
+    expect(page.get_by_role("heading", name=FILE, exact=True)).to_be_visible()
     assert file.read_text() == before + "MINE = 1\nTHEIRS = 2\n"
 
 
@@ -130,7 +130,7 @@ def test_leaving_with_unsaved_text_asks_first(page: Page) -> None:
     assert asked == [], "nothing was typed"
     write(page, "other\n")
     page.get_by_role("link", name="Cancel").click()
-    expect(page.get_by_role("heading", name=FILE)).to_be_visible()
+    expect(page.get_by_role("heading", name=FILE, exact=True)).to_be_visible()
     assert asked == ["beforeunload"]
 
 
