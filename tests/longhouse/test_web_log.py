@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longhouse import logsearch
 from longhouse.engine.capture import Capture
 from longhouse.output import Line, Stream
 from longhouse.web import log
@@ -171,3 +172,52 @@ def test_no_output_file_is_an_empty_window(tmp_path: Path) -> None:
     for window in (log.tail(None, growing=True), log.tail(tmp_path / "none", growing=True)):
         assert (window.html, window.total, window.next) == ("", 0, 1)
     assert log.end_of(tmp_path / "none") == 0
+
+
+def test_one_stream_alone_keeps_the_numbers_and_goes_back_far(tmp_path: Path) -> None:
+    parts = [(Stream.ERR if n % 1_000 == 0 else Stream.OUT, b"line %d\n" % n) for n in range(1, 10_001)]
+    path = captured(tmp_path / "1.log", *parts)
+    view = log.View(frozenset({Stream.ERR}))
+    assert numbers(log.tail(path, growing=False, view=view)) == list(range(1_000, 10_001, 1_000))
+    window = log.before(path, 5_000, view=view)
+    assert numbers(window) == [1_000, 2_000, 3_000, 4_000] and not window.more_before
+
+
+def test_lines_carry_the_time_of_day_they_came(tmp_path: Path) -> None:
+    path = captured(tmp_path / "1.log", (Stream.OUT, b"one\n"))
+    window = log.tail(path, growing=False, view=log.View(started=1_770_192_000_412, zone="Europe/Berlin"))
+    assert 'data-t="09:00:00.412"' in window.html
+    assert "data-t" not in log.tail(path, growing=False).html
+
+
+def test_a_page_comes_with_little_of_a_long_output(tmp_path: Path) -> None:
+    path = captured(tmp_path / "1.log", (Stream.OUT, (b"x" * 99 + b"\n") * 9_000))
+    window = log.opening(path, growing=False)
+    assert numbers(window)[-1] == 9_000 and window.more_before
+    assert len(window.html) < 50_000
+
+
+def test_a_line_after_very_long_ones_is_in_its_window(tmp_path: Path) -> None:
+    path = captured(tmp_path / "1.log", (Stream.OUT, (b"y" * 60_000 + b"\n") * 60))
+    assert 40 in numbers(log.around(path, 40, growing=False))
+
+
+def test_search_finds_what_a_reader_sees(tmp_path: Path) -> None:
+    said = (
+        b"plain\n",
+        b"\x1b[31mnee\x1b[1mdle\x1b[m\n",
+        b"\x1b]8;;http://needle\x07link\x1b]8;;\x07\n",
+        "NÄDLE\n".encode(),
+    )
+    path = captured(tmp_path / "1.log", *((Stream.OUT, each) for each in said), (Stream.ERR, b"needle\n"))
+    assert logsearch.search(path, "Needle") == logsearch.Matches([2, 5], 2)
+    assert logsearch.search(path, "nädle").lines == [4]
+    assert logsearch.search(path, "needle", {Stream.ERR}).lines == [5]
+    assert logsearch.search(path, "") == logsearch.search(None, "x") == logsearch.Matches([], 0)
+    assert logsearch.search(tmp_path / "gone.log", "x").total == 0
+
+
+def test_search_names_a_bounded_number_of_lines(tmp_path: Path) -> None:
+    path = captured(tmp_path / "1.log", (Stream.OUT, b"x\n" * (logsearch.MOST + 5)))
+    found = logsearch.search(path, "x")
+    assert (len(found.lines), found.total) == (logsearch.MOST, logsearch.MOST + 5)

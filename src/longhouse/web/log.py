@@ -20,6 +20,8 @@ OPENING = 250
 OPENING_BYTES = 44 * 1024
 """What a page comes with: the whole of it is to be there in an instant, over a slow line, too."""
 TEXT_BYTES = 320 * 1024
+FORWARD_BYTES = 128 * 1024
+"""Of text, for those who read on from a line: a thousand ordinary lines."""
 HTML_BYTES = 760 * 1024
 """A window's lines beyond this are left for the next one; with one more line of 64 KiB it stays under 1 MiB."""
 NEWS = 1_000
@@ -99,15 +101,17 @@ def tail(path: Path | None, *, growing: bool, view: View = ALL) -> Window:
 
 def around(path: Path | None, line: int, *, growing: bool, view: View = ALL) -> Window:
     """A window with `line` in it, some before it; the end, if there is no such line."""
-    found = _read(path, view, from_line=max(1, line - 200))
+    found = _read(path, view, from_line=max(1, line - 200), most=FORWARD_BYTES)
     if line > found.total:
         return tail(path, growing=growing, view=view)
+    if found.more_after and found.lines[-1].number < line:  # those before it are long
+        found = _read(path, view, from_line=line, most=FORWARD_BYTES)
     return _window(found, view, growing=growing, keep_start=True, most=NEWS)
 
 
 def since(path: Path | None, line: int, style: str, *, growing: bool, jump: bool = False, view: View = ALL) -> Window:
     """From `line` on, with the colours of where the reader stopped. `jump`: the end instead, if that is far away."""
-    found = _read(path, view, from_line=line)
+    found = _read(path, view, from_line=line, most=FORWARD_BYTES)
     if jump and found.total - line > BEHIND:
         return tail(path, growing=growing, view=view)
     window = _window(found, view, growing=growing, style=style, keep_start=True, most=NEWS)
@@ -146,11 +150,13 @@ def end_of(path: Path | None) -> int:
 NOTHING = Page([], False, False, 0, 0)
 
 
-def _read(path: Path | None, view: View, *, from_line: int = 1, from_end: int | None = None) -> Page:
+def _read(
+    path: Path | None, view: View, *, from_line: int = 1, from_end: int | None = None, most: int = TEXT_BYTES
+) -> Page:
     if path is not None:
         try:
             return output.read_lines(
-                path, from_line=from_line, from_end=from_end, limit_bytes=TEXT_BYTES, streams=view.streams
+                path, from_line=from_line, from_end=from_end, limit_bytes=most, streams=view.streams
             )
         except FileNotFoundError:
             pass
