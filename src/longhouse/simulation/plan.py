@@ -135,17 +135,12 @@ def at_once(spans: Sequence[tuple[int, int]], low: int, step: int, count: int) -
     changes = sorted([(start, 1) for start, _ in spans] + [(max(end, start + 1), -1) for start, end in spans])
     found, running, place = [0] * count, 0, 0
     for moment, change in changes:
-        step_of = (moment - low) // step
-        while place < min(step_of, count):  # nothing changes in these
+        while place < count and low + place * step < moment:  # nothing has changed since these began
             found[place] = max(found[place], running)
             place += 1
-            if place < count:
-                found[place] = running
-        if step_of >= count:
-            return found
         running += change
-        if step_of >= 0:
-            found[step_of] = max(found[step_of], running)
+        if change > 0 and 0 <= (inside := (moment - low) // step) < count:
+            found[inside] = max(found[inside], running)
     for rest in range(place, count):
         found[rest] = max(found[rest], running)
     return found
