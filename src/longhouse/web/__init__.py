@@ -14,6 +14,7 @@ from longhouse.web import (
     bulk,
     clock,
     connect,
+    design,
     editor,
     failures,
     files,
@@ -44,6 +45,7 @@ router = APIRouter()
 router.include_router(login.router)
 for part in (
     home,
+    design,
     new_job,  # before jobs: /jobs/new is no job
     schedules,
     bulk,
