@@ -147,21 +147,44 @@ def _run(run: dict[str, Any]) -> tuple[Any, ...]:
     return run["id"], run["state"], run["trigger"], local(run["created_at"]), run["reason"] or ""
 
 
+SEVERAL = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell_complete=job_ids)
+
+
 @command(jobs)
-@JOB
-def enable(call: Call, job_id: str) -> None:
-    """Let a job run on its schedule."""
-    job = call.instance.post(f"/api/jobs/{following.segment(job_id)}/enable")
+@SEVERAL
+def enable(call: Call, job_ids: tuple[str, ...]) -> int:
+    """Let a job, or several, run on their schedules."""
+    if len(job_ids) > 1:
+        return _many(call, "enable", job_ids)
+    job = call.instance.post(f"/api/jobs/{following.segment(job_ids[0])}/enable")
     due = f"; next run {away(job['next_due'])}" if job["next_due"] else ""
     call.show(job, f"{line(job['id'])} is enabled{due}")
+    return 0
 
 
 @command(jobs)
-@JOB
-def disable(call: Call, job_id: str) -> None:
-    """Stop a job's schedule. Runs that have begun go on; `run` still works."""
-    job = call.instance.post(f"/api/jobs/{following.segment(job_id)}/disable")
+@SEVERAL
+def disable(call: Call, job_ids: tuple[str, ...]) -> int:
+    """Stop the schedule of a job, or of several. Runs that have begun go on; `run` still works."""
+    if len(job_ids) > 1:
+        return _many(call, "disable", job_ids)
+    job = call.instance.post(f"/api/jobs/{following.segment(job_ids[0])}/disable")
     call.show(job, f"{line(job['id'])} is disabled")
+    return 0
+
+
+def _many(call: Call, do: str, job_ids: tuple[str, ...]) -> int:
+    """Each with its line; exit code 1 if one was refused."""
+    found = call.instance.post("/api/jobs/bulk", {"do": do, "jobs": list(job_ids)})
+    already = {True: f"is {do}d", False: f"was {do}d already"}
+    call.show(
+        found,
+        *(
+            f"{line(each['id'])} {already[each['changed']]}" if each["ok"] else f"{line(each['error']['detail'])}"
+            for each in found["items"]
+        ),
+    )
+    return 1 if found["refused"] else 0
 
 
 @command(jobs)

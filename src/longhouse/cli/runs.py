@@ -76,10 +76,16 @@ def _after(call: Call, started: dict[str, Any], *, wait: bool, follow: bool, tim
     "--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable."
 )
 @click.option("--backfill", type=click.IntRange(min=1), metavar="N", help="Only runs of this backfill.")
+@click.option("--reason", metavar="REASON", help="Only runs that ended for this reason, such as timed_out.")
+@click.option("--trigger", metavar="TRIGGER", help="Only runs that were started so, such as schedule or manual.")
+@click.option("--commit", metavar="SHA", help="Only runs of commits whose name begins so.")
+@click.option("--since", metavar="TIME", help="Only runs made since then: a time, or 24h, 7d, 30m ago.")
+@click.option("--until", metavar="TIME", help="Only runs made before then.")
+@click.option("--search", metavar="TEXT", help="Only runs with this in their message.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
-def list_runs(call: Call, job: str | None, states: tuple[str, ...], backfill: int | None, limit: int) -> None:
+def list_runs(call: Call, states: tuple[str, ...], search: str | None, limit: int, **wanted: str | int | None) -> None:
     """List runs, newest first."""
-    items, cursor = call.instance.pages("/api/runs", limit, job=job, state=list(states), backfill=backfill)
+    items, cursor = call.instance.pages("/api/runs", limit, state=list(states), q=search, **wanted)
     rows = [
         (
             each["id"],
@@ -95,6 +101,28 @@ def list_runs(call: Call, job: str | None, states: tuple[str, ...], backfill: in
     ]
     head = ("RUN", "JOB", "STATE", "REASON", "BY", "CREATED", "TOOK", "COMMIT")
     call.table({"items": items, "next": cursor}, head, rows, empty="No runs.")
+
+
+@command(runs)
+@click.option("--job", metavar="ID", help="Only runs of this job.", shell_complete=job_ids)
+@click.option("--days", type=click.IntRange(1, 3650), metavar="N", help="Only errors seen in the last N days.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many at most.")
+def errors(call: Call, job: str | None, days: int | None, limit: int) -> None:
+    """List what fails: runs that failed the same way are one line, the one seen last first."""
+    items, cursor = call.instance.pages("/api/errors", limit, job=job, days=days)
+    rows = [
+        (
+            each["count"],
+            away(each["last_seen"]),
+            away(each["first_seen"]),
+            each["newest_run"],
+            ", ".join(list(each["jobs"])[:3]) + (" …" if len(each["jobs"]) > 3 else ""),
+            " ".join(filter(None, (f"{each['kind']}:" if each["kind"] else "", each["message"])))[:100],
+        )
+        for each in items
+    ]
+    head = ("RUNS", "LAST SEEN", "FIRST SEEN", "NEWEST", "JOBS", "ERROR")
+    call.table({"items": items, "next": cursor}, head, rows, empty="No errors.")
 
 
 def _made_up(each: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from longhouse import history, queue, waiting
+from longhouse import failures, history, queue, waiting
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import LonghouseError
 from longhouse.history import Details
@@ -84,6 +84,7 @@ def _shown(house: House, found: Details) -> dict[str, Any]:
         **artifacts.shown(house, found),
         "firings": found.firings,
         "story": words.sentence(run),
+        "alike": failures.others(house, run.fingerprint),
         "waited": waiting.reasons(house, run),
         "error": error,
         "steps": tracebacks.groups(error["traceback"]) if error and error.get("traceback") else [],
