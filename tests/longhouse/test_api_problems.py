@@ -204,3 +204,21 @@ def test_the_doctor(client, ready):
     checks = client.get("/api/doctor").json()["checks"]
     assert {check["name"] for check in checks} >= {"manifest", "repo", "database", "disk"}
     assert json.dumps(checks)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/api/settings", {"keep_days": True}),
+        ("POST", "/api/stop", {"drain": 0}),
+        ("POST", "/api/secrets/rotate", {"data": "f"}),
+        ("POST", "/api/jobs/daily-digest/run", {"text": 1}),
+        ("POST", "/api/runs/1/rerun", {"debug": "no"}),
+    ],
+)
+def test_a_value_of_another_type_is_refused_and_not_guessed(client, add_job, method, path, body):
+    add_job()
+    client.post("/api/jobs/daily-digest/run")
+    answer = client.request(method, path, json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["pointer"] == f"/{next(iter(body))}"

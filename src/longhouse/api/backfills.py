@@ -28,7 +28,7 @@ Moment = Annotated[str, Field(max_length=64, description="ISO 8601; without a zo
 
 
 class Wanted(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
 
     low: Annotated[Moment, Field(alias="from")]
     high: Annotated[Moment, Field(alias="to")]

@@ -37,7 +37,7 @@ class BulkJobs(BaseModel):
 
 
 class BulkRuns(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     do: Annotated[Literal["run", "cancel", "rerun"], Field(description="`run` takes `jobs`, the others `runs`.")]
     jobs: JobIds = []

@@ -19,7 +19,7 @@ class SpanShown(BaseModel):
 
     hours: int
     since: str
-    cut: bool = Field(description="Very many ended in it: these are the newest 12,000, which began to end at `since`.")
+    cut: bool = Field(description="Very many ended in it: these are the newest 10,000, which began to end at `since`.")
     runs: int
     succeeded: int
     degraded: int

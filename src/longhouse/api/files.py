@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Strict
 from starlette.responses import Response
 
 from longhouse import drafts, edits
@@ -67,7 +67,7 @@ class Wanted(BaseModel):
     draft: Annotated[
         str, Field(max_length=60, description="Keep it as a draft of this name, whether it loads or not.")
     ] = ""
-    confirm_removal: Confirm = False
+    confirm_removal: Annotated[Confirm, Strict()] = False
 
 
 class Content(Wanted):
@@ -84,7 +84,7 @@ class FileWritten(BaseModel):
 
 class Changes(Wanted):
     files: list[FileWritten] = Field(min_length=1, max_length=edits.MOST_FILES)
-    dry_run: bool = Field(False, description="Check everything and change nothing.")
+    dry_run: bool = Field(False, strict=True, description="Check everything and change nothing.")
 
 
 class Broken(BaseModel):
@@ -129,7 +129,7 @@ class DraftList(BaseModel):
 class Applied(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    confirm_removal: Confirm = False
+    confirm_removal: Annotated[Confirm, Strict()] = False
 
 
 @router.get("/api/jobs/repo/files", dependencies=READ)

@@ -71,7 +71,7 @@ class RepositoryPage(BaseModel):
 
 
 class RepositoryChosen(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     full_name: str | None = Field(None, max_length=201, description="owner/name; null together with `new`.")
     new: str | None = Field(None, max_length=100, description="Make a private repository of this name instead.")

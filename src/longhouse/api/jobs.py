@@ -145,7 +145,7 @@ class JobPage(BaseModel):
 
 
 class Trial(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     params: dict[str, Any] = {}
     text: Annotated[

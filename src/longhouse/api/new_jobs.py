@@ -46,7 +46,7 @@ class TemplateList(BaseModel):
 
 
 class JobWanted(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     template: str = Field(max_length=100)
     id: str = Field(max_length=100)

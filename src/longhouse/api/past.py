@@ -61,7 +61,7 @@ class OldFile(BaseModel):
 
 
 class RestoreAsked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     commit: Annotated[str, Field(pattern=COMMITISH, description="Where to restore from.")]
     path: Annotated[str | None, Field(max_length=1000, description="One file; without it all but jobs.toml.")] = None

@@ -107,7 +107,7 @@ class RunPage(BaseModel):
 
 
 class Rerun(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     commit: Annotated[Literal["same", "latest"], Field(description="The code the run had, or what is loaded now.")] = (
         "same"

@@ -46,7 +46,7 @@ class SecretValue(BaseModel):
 
 
 class Rotation(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     data: bool = Field(False, description="Encrypt the values themselves anew, too.")
 

@@ -34,7 +34,7 @@ class SettingList(BaseModel):
 class SettingsWanted(BaseModel):
     """Those left out stay as they are; null is the default again."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     slots: int | None = Field(None, ge=1, le=256)
     keep_days: int | None = Field(None, ge=1, le=36_500)

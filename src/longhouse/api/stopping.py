@@ -15,7 +15,7 @@ router = APIRouter(tags=["health"])
 
 
 class StopWanted(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     drain: bool = Field(False, description="Let the runs that go on end first; nothing new starts.")
 

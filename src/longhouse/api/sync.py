@@ -69,7 +69,7 @@ class RemoteShown(BaseModel):
 
 
 class RemoteWanted(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     url: str = Field(max_length=500, description="https://host/path, without a password.")
     token: str | None = Field(None, max_length=4096, description="Left out: the one that is stored, for the same host.")
@@ -116,7 +116,7 @@ class Choice(BaseModel):
     choice: Literal["merge", "ours", "theirs", "accept"]
     incoming: str | None = Field(None, description="The remote's commit that was looked at; another one answers 409.")
     files: list[FileText] = Field(default_factory=list, max_length=1000, description="For a merge with conflicts.")
-    anyway: bool = Field(False, description="Also if many jobs go by it, or its manifest cannot be loaded.")
+    anyway: bool = Field(False, strict=True, description="Also if many jobs go by it, or the manifest is broken.")
 
 
 class ConflictShown(BaseModel):
