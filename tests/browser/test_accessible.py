@@ -49,8 +49,11 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         ]
         remote.save(house, "https://github.com/ada/jobs.git", Secret("github_pat_11AAAA0000"), SYSTEM, pull_minutes=7)
         pages += ["/connect", "/connect/code", "/connect/repositories"]
+        pages += [f"/timeline?view={view}&all=on" for view in ("hour", "day", "week", "month")]
         pages += ["/sessions", "/tokens", "/settings", "/settings/password", "/activity", "/activity?job=nobody"]
         pages += ["/repo", f"/repo/commits/{head}", "/nowhere"]
+        pages += ["/jobs/new", "/jobs/new?template=s3-backup", "/repo/new", "/repo/files", "/repo/files/manifest.py"]
+        pages += ["/repo/edit/manifest.py", "/repo/edit/jobs/weather.py?line=1"]
         with serving(house) as address:
             page = signed_in(browser, link_of(house, address))
             yield page, pages
