@@ -21,6 +21,7 @@ from longhouse.simulation.plan import at_once
 from longhouse.store import jobs as job_rows
 from longhouse.timeline import Lane, Timeline
 from longhouse.timeline.marks import join
+from longhouse.web import spans
 from tests.conftest import START, HandClock
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -289,6 +290,48 @@ def test_a_clock_that_is_set_back_forgets_what_was_over(house: House, clock: Han
     assert calendars.days(house, date(2026, 2, 5), 1, "UTC")[0].runs == {}
     ran(house, clock, "one", START + DAY, SECOND)
     assert calendars.days(house, date(2026, 2, 5), 1, "UTC")[0].runs == {"succeeded": 1}
+
+
+# --- what a view shows ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("view", "at", "zone", "title", "hours", "before", "after"),
+    [
+        ("day", "2026-03-29", "Europe/Berlin", "Sun 29 Mar 2026", 23, "2026-03-28", "2026-03-30"),
+        ("day", "2026-10-25", "Europe/Berlin", "Sun 25 Oct 2026", 25, "2026-10-24", "2026-10-26"),
+        ("week", "2026-10-25", "Europe/Berlin", "Mon 19 Oct 2026 to Sun 25 Oct 2026", 169, "2026-10-12", "2026-10-26"),
+        ("month", "2026-12", "UTC", "December 2026", 31 * 24, "2026-11", "2027-01"),
+        ("month", "2026-01-31", "UTC", "January 2026", 31 * 24, "2025-12", "2026-02"),
+        (
+            *("hour", "2026-02-04T08:40", "Asia/Kolkata", "Wed 4 Feb 2026, 08:00 to 09:00", 1),
+            *("2026-02-04T07:00+05:30", "2026-02-04T09:00+05:30"),
+        ),
+        (
+            *("hour", "2026-10-25T02:00+02:00", "Europe/Berlin", "Sun 25 Oct 2026, 02:00 to 02:00", 1),
+            *("2026-10-25T01:00+02:00", "2026-10-25T02:00+01:00"),
+        ),
+    ],
+)
+def test_a_view_knows_its_span_and_its_neighbours(
+    view: str, at: str, zone: str, title: str, hours: int, before: str, after: str
+) -> None:
+    shown = spans.span(view, at, zone, START)
+    assert (shown.title, (shown.high - shown.low) // HOUR, shown.before, shown.after) == (title, hours, before, after)
+    assert spans.span(view, before, zone, START).high == shown.low
+    assert spans.span(view, after, zone, START).low == shown.high
+
+
+def test_changes_of_the_clock_are_said() -> None:
+    changes = spans.clock_changes(spans.span("day", "2026-03-29", "Europe/Berlin", START))
+    assert changes == [(parse_iso("2026-03-29T01:00:00Z"), "the clocks go from 02:00 to 03:00")]
+    assert spans.clock_changes(spans.span("day", "2026-03-28", "Europe/Berlin", START)) == []
+
+
+@pytest.mark.parametrize(("at", "zone"), [("soon", "UTC"), ("99999-01-01", "UTC"), ("", "Europe/Atlantis")])
+def test_what_is_no_time_and_no_zone_is_refused(at: str, zone: str) -> None:
+    with pytest.raises(Invalid):
+        spans.span("day", at, zone, START)
 
 
 # --- over HTTP --------------------------------------------------------------------------------------------------------

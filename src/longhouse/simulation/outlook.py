@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -25,6 +25,10 @@ class Shelf(Generic[Value]):
     def get(self, key: Hashable) -> Value | None:
         with self._lock:
             return self._values.get(key)
+
+    def get_all(self, keys: Iterable[Hashable]) -> list[Value | None]:
+        with self._lock:
+            return [self._values.get(key) for key in keys]
 
     def put(self, key: Hashable, value: Value) -> None:
         with self._lock:

@@ -44,7 +44,8 @@ def schedules(house: House, db: Connection, text: str, now: int) -> list[Job]:
 
 def known_jobs(house: House, db: Connection, held: Mapping[str, Pause], known: Sequence[Row], now: int) -> list[Job]:
     shelf = house.outlook.facts
-    facts = {row["id"]: shelf.get((row["id"], row["version"])) for row in known}
+    kept = shelf.get_all((row["id"], row["version"]) for row in known)
+    facts = {row["id"]: found for row, found in zip(known, kept, strict=True)}
     unread = [job_id for job_id, found in facts.items() if found is None]
     for row in rows.facts(db, unread) if unread else ():
         facts[row["id"]] = fact = _facts(row, house.zone)
@@ -54,7 +55,9 @@ def known_jobs(house: House, db: Connection, held: Mapping[str, Pause], known: S
         known_facts = facts[row["id"]]
         assert known_facts is not None
         fires = row["enabled"] and not row["removed"] and known_facts.trigger is not None
-        found.append(Job(row, known_facts, pauses.resumes_at(held, row["id"], now) if fires else None))
+        found.append(
+            Job(row, known_facts, (pauses.resumes_at(held, row["id"], now) if held else now) if fires else None)
+        )
     return found
 
 

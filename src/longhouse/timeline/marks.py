@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from longhouse.pauses import INSTANCE
 from longhouse.simulation.plan import Plan
@@ -60,7 +60,8 @@ def lanes_of(
     ids = [each.row["id"] for each in jobs]
     marks: dict[str, list[Mark]] = {job_id: [] for job_id in ids}
     many = [job_id for job_id, count in rows.counts(db, ids, low, high).items() if count > DENSE]
-    grain = max(1, (high - low) // GRAINS)
+    most = min(MOST_MARKS, max(FEWEST_MARKS, MARKS // 2 // max(1, len(jobs))))
+    grain = max(1, (high - low) // min(GRAINS, 2 * most))
     band = -(-(high - low) // BANDS)
     past = rows.runs(db, [each for each in ids if each not in many], low, high, step=grain, now=now)
     edges = [(at, min(at + band, high)) for at in range(low, high, band)]
@@ -71,7 +72,6 @@ def lanes_of(
         kind = PLANNED if row["state"] == "queued" and row["first"] > now else row["state"]
         marks[row["job_id"]].append(Mark(kind, row["first"], min(last, max(now, high)), row["count"], row["run_id"]))
     known = {each.row["id"]: each for each in jobs}
-    most = min(MOST_MARKS, max(FEWEST_MARKS, MARKS // 2 // max(1, len(jobs))))
     for row in rows.left_out(db, ids, low, high, step=grain):
         mark = _left_out(row, known[row["job_id"]], low, high, now)
         if mark is not None:
@@ -147,5 +147,5 @@ def join(marks: list[Mark], low: int, high: int, most: int) -> list[Mark]:
 
 
 def _both(one: Mark, other: Mark) -> Mark:
-    run_id = max((each for each in (one.run_id, other.run_id) if each is not None), default=None)
-    return replace(one, last=max(one.last, other.last), count=one.count + other.count, run_id=run_id)
+    last = other.last if other.last > one.last else one.last
+    return Mark(one.kind, one.first, last, one.count + other.count, max(one.run_id or 0, other.run_id or 0) or None)
