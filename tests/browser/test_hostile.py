@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from longhouse import jobs, loading
+from longhouse import accounts, boot, jobs, loading
+from longhouse.cli import root
 from longhouse.house import House
 from longhouse.output import Stream
 from longhouse.queue import Ending
@@ -86,6 +89,24 @@ TERMINAL = [
     "\x1b]1337;File=name=eA==:AAAA\x07",
 ]
 PAYLOADS = MARKUP + TERMINAL
+INSIDE = f"<script>parent.pwned=1;top.pwned=1;{ACT}</script><img src=x onerror=parent.pwned=1>"
+FILES = (
+    ("text/html", f"<body onload=parent.pwned=1>{INSIDE}<meta http-equiv=refresh content='0;url=https://evil.test/'>"),
+    (
+        "image/svg+xml",
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9' onload='{ACT}'><script>{ACT}</script></svg>",
+    ),
+    ("text/csv", "a,b\n" + "\n".join('"' + each.replace('"', '""').replace("\x00", "") + '",1' for each in PAYLOADS)),
+    (
+        "text/markdown",
+        "\n\n".join([*PAYLOADS, f"[x](javascript:{ACT})", "![x](https://evil.test/x.png)", "[y](/logout)"]),
+    ),
+    ("application/json", '[{"a": "<script>window.pwned=1</script>", "<img src=x onerror=window.pwned=1>": 1e999}]'),
+    ("text/plain", "\n".join(PAYLOADS)),
+)
+"""Artifacts, one for each way in which they are shown."""
+RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+BRANCH = "x<img/src=x/onerror=window.pwned=1>"
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +145,33 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             with house.db.write() as db:
                 values = {"run_id": run.id, "attempt": 3, "name": payload, "media_type": payload, "size": 1}
                 run_rows.add_artifact(db, {**values, "file": "x", "now": house.clock.now()})
+            if number < len(FILES):
+                media_type, text = FILES[number]
+                folder = house.paths.artifacts / str(run.id)
+                folder.mkdir(parents=True)
+                (folder / "1").write_text(
+                    text.replace("\x00", "") if media_type != "text/html" else text, "utf-8", "replace"
+                )
+                with house.db.write() as db:
+                    values = {
+                        "run_id": run.id,
+                        "attempt": 1,
+                        "name": f"{media_type} {payload}",
+                        "media_type": media_type,
+                    }
+                    run_rows.add_artifact(
+                        db, {**values, "size": len(text), "file": f"{run.id}/1", "now": house.clock.now()}
+                    )
+        for payload in (MARKUP[0], MARKUP[3], MARKUP[9], TERMINAL[0], TERMINAL[9], TERMINAL[19]):
+            _committed(house, payload)
+        _committed(house, "subject\n\n" + "\n".join(spoken))
         yield house
+
+
+def _committed(house: House, message: str) -> None:
+    author = ("-c", f"user.name={MARKUP[2]}", "-c", "user.email=x@example.org")
+    command = ["git", *author, "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-"]
+    subprocess.run(command, cwd=house.paths.tree, input=message.encode("utf-8", "replace"), check=True)
 
 
 @pytest.mark.rule("S16")
@@ -139,19 +186,53 @@ def test_none_of_them_acts(browser: Browser, attacked: House) -> None:
         paths = ["/jobs", "/jobs?after=hostile-40", "/runs", "/runs?before=12", "/repo", f"/repo/commits/{head}"]
         paths += [f"/jobs/hostile-{number}" for number in (0, 30, 60)]
         paths += [f"/runs/{number}" for number in range(1, len(PAYLOADS) + 1)]
+        paths += ["/runs/1/rerun", f"/runs/1?q={'x' * 200}", "/runs/1/changes"]
         for path in paths:
             page.goto(path)
             look(page, path)
+        for number in range(1, len(FILES) + 1):
+            page.goto(f"/runs/{number}")
+            for closed in page.locator(".artifacts details:not([open]) > summary").all():
+                closed.click()
+            page.wait_for_function("() => !document.querySelector('[data-closed]')")
+            page.locator(".artifacts img, .artifacts iframe, .artifacts table, .artifacts pre, .md").first.wait_for()
+            look(page, f"/runs/{number}")
+        subprocess.run(["git", "checkout", "-q", "-b", BRANCH], cwd=attacked.paths.tree, check=True)
+        page.goto("/repo")
+        look(page, "/repo")
         assert strange == []
-        assert PROBLEMS[page] == []
+        inert = "Blocked script execution in"  # what the sandbox of an artifact says
+        assert [said for said in PROBLEMS[page] if inert not in said] == []
         page.context.close()
+
+
+@pytest.mark.rule("S16")
+def test_no_control_character_leaves_api_or_command_raw(attacked: House, capfd: pytest.CaptureFixture[str]) -> None:
+    """Negative control: the same look at what was stored finds them."""
+    with serving(attacked) as address:
+        boot.announce(attacked.paths, address, accounts.machine_token(attacked))
+        command = ["--data-dir", str(attacked.paths.data)]
+        calls = [["jobs", "list"], ["runs", "list", "--limit", "100"], ["jobs", "show", "hostile-40"], ["repo", "log"]]
+        for number in range(len(MARKUP) + 1, len(PAYLOADS) + 1, 3):
+            calls += [["runs", "show", str(number)], ["runs", "logs", str(number)]]
+        for call in calls:
+            for more in ([], ["--json"]):
+                assert root.run([*command, *call, *more]) == 0, call
+                said = "".join(capfd.readouterr())
+                plain = re.sub("\x1b\\[[0-9;]*m", "", said) if call[:2] == ["runs", "logs"] else said
+                assert said and not RAW.search(plain), call
+    with attacked.db.read() as db:
+        stored = run_rows.get(db, len(MARKUP) + 3)
+    assert stored is not None and RAW.search(stored.message)
 
 
 def look(page: Page, path: str) -> None:
     found = page.evaluate(
         """() => ({
           pwned: window.pwned === 1,
-          tags: [...document.querySelectorAll("img, iframe, object, embed, base, script:not([src]), template")].length,
+          tags: [...document.querySelectorAll("img, iframe, object, embed, base, script:not([src]), template")]
+            .filter((each) => !each.matches("iframe[sandbox=''][src^='/runs/']"))
+            .filter((each) => !each.matches(".artifact > img[src^='/runs/']")).length,
           handlers: [...document.querySelectorAll("*")].flatMap((each) => [...each.attributes])
             .filter((each) => each.name.startsWith("on") || each.name.startsWith("hx-on")).length,
           raw: /[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]/

@@ -20,7 +20,12 @@ LEADS_OUT = re.compile(r"(?:https?://|mailto:)[^\s]+", re.IGNORECASE)
 
 
 def html(text: str) -> Markup:
-    return Markup(_reader().render(shown(text)))  # noqa: S704  # escaped by the library, whose own HTML rule is off
+    reader = _reader()
+    tokens = reader.parse(shown(text))
+    for token in tokens:
+        token.attrs.pop("style", None)  # of aligned columns; pages have no inline style
+    said = reader.renderer.render(tokens, reader.options, {})
+    return Markup(said)  # noqa: S704  # escaped by the library, whose own HTML rule is off
 
 
 @cache

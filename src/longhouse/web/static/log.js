@@ -240,6 +240,7 @@ async function show(first, last = first) {
   }
   const line = by(`L${first}`);
   if (line) log.scrollTop = line.offsetTop - log.offsetTop - log.clientHeight / 3;
+  line?.scrollIntoView({ block: "nearest" });  // the window, too
   lastTop = log.scrollTop;
   anchor = first;
   pointOut(first, last);
