@@ -194,6 +194,50 @@ def test_hooks_in_the_repository_do_not_run_for_our_commits(paths, repo, evil):
     assert mark.exists(), "control: for a person they do"
 
 
+BREAK_PLAIN_GIT = ("core.worktree", "extensions.partialClone", "extensions.worktreeConfig", "include.path")
+"""With these it finds nothing to run, so nothing would show."""
+
+
+def plant(folder, key, value):
+    """As somebody writes it who may write there: no git of ours has a look first."""
+    section, _, name = key.rpartition(".")
+    first, _, rest = section.partition(".")
+    head = f'[{first} "{rest}"]' if rest else f"[{first}]"
+    with (folder / "config").open("a") as file:
+        file.write(f"{head}\n\t{name} = {value}\n")
+
+
+def test_a_repository_that_an_agent_puts_in_the_place_of_dot_git_runs_nothing(paths, repo, evil):
+    """Each of the settings, and hooks, and attributes that name filters, in a `.git` of the tree's own."""
+    script, hooks, mark = evil
+    everything(repo, paths)
+    (paths.tree / ".gitattributes").write_text("* filter=evil diff=evil merge=evil\n")
+    (paths.tree / ".gitmodules").write_text(
+        f'[submodule "evil"]\n\tpath = x\n\turl = ext::{script}\n\tupdate = !{script}\n'
+    )
+    for name in (".gitconfig", ".lfsconfig"):
+        (paths.tree / name).write_text(f"[core]\n\tfsmonitor = {script}\n\thooksPath = {hooks}\n")
+    (paths.tree / ".git").unlink()
+    theirs = paths.tree / ".git"
+    shutil.copytree(paths.git_dir, theirs, symlinks=True)
+    shutil.rmtree(theirs / "hooks", ignore_errors=True)
+    (theirs / "hooks").symlink_to(hooks)
+    for number, (key, value) in enumerate(ATTACKS.items()):
+        if key not in BREAK_PLAIN_GIT:
+            named = script.with_name(f"evil-{number}")
+            named.symlink_to(script)
+            plant(theirs, key, value.format(evil=named, hooks=hooks))
+    (paths.tree / "a.txt").write_text("x = 1\n")
+    everything(repo, paths)
+    (paths.tree / "a.txt").write_text("x = 2\n")
+    assert commits.state(repo).changed and commits.commit_all(repo) is not None
+    assert not mark.exists()
+    (paths.tree / "a.txt").write_text("x = 3\n")
+    for words in (("status",), ("add", "-A"), ("diff", "--cached"), ("commit", "-am", "x"), ("log", "-p", "-1")):
+        plain(paths, *words, check=False)
+    assert len(set(mark.read_text().split())) >= 5, "control: plain git runs some of them"
+
+
 def test_what_ordinary_git_writes_is_allowed_and_the_owner_signs_our_commits(paths, repo):
     plain(paths, "config", "user.name", "Ada")
     plain(paths, "config", "user.email", "ada@example.org")
