@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from longhouse import loading
+from longhouse import failures, loading
 from longhouse.house import SYSTEM
 from longhouse.repo import panel, remote
 from longhouse.vault import Secret
@@ -44,6 +44,11 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         pages += [
             "/runs",
             "/runs?state=failed",
+            "/jobs?group=tag",
+            "/runs?reason=exception&q=refused",
+            "/errors",
+            "/errors?job=nobody",
+            f"/errors/{failures.list_failures(house)[0][0].fingerprint}",
             "/runs?job=nobody",
             *(f"/runs/{runs[name]}" for name in runs if runs[name]),
         ]

@@ -189,10 +189,12 @@ def test_the_theme_is_kept(home: Home) -> None:
 def test_a_bar_of_the_strip_leads_to_its_run(home: Home) -> None:
     page = home.page
     page.goto("/jobs")
-    bar = page.locator("#job-hello rect[data-r]").first
-    number = bar.get_attribute("data-r")
-    bar.click()
-    page.wait_for_url(f"**/runs/{number}")
+    strip = page.locator("#job-hello a.bars svg")
+    number = re.match(r"\d+", strip.get_attribute("data-runs") or "")
+    box = strip.bounding_box()
+    assert number and box
+    strip.click(position={"x": box["width"] - 2, "y": box["height"] - 2})
+    page.wait_for_url(f"**/runs/{number[0]}")
 
 
 def test_copy_works_over_plain_http(home: Home) -> None:

@@ -1,0 +1,229 @@
+"""Jobs, Runs and Errors: looking for rows, choosing many, acting on them, with the keyboard alone if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from longhouse import history, jobs
+from longhouse.house import House
+from tests.browser.chromium import PROBLEMS, link_of, serving, signed_in
+from tests.browser.furnished import OWNER, empty_house, furnish
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Page]]:
+    with empty_house(tmp_path_factory.mktemp("lists") / "data") as house:
+        furnish(house)
+        with serving(house) as address:
+            page = signed_in(browser, link_of(house, address))
+            yield house, page
+            assert PROBLEMS[page] == []
+            page.context.close()
+
+
+def shown(page: Page) -> list[str]:
+    return page.locator("#jobs th .id").all_text_contents()
+
+
+def press_until(page: Page, key: str, focused: str, most: int = 60) -> None:
+    """Press `key` until the element with this accessible name, value or text has the focus."""
+    told = "(e => e.getAttribute('aria-label') || e.value || e.textContent.trim())(document.activeElement)"
+    for _ in range(most):
+        page.keyboard.press(key)
+        if page.evaluate(told) == focused:
+            return
+    raise AssertionError(f"{focused!r} was not reached with {key}")
+
+
+def test_typing_searches_keeps_the_focus_and_is_in_the_address(lived: tuple[House, Page]) -> None:
+    house, page = lived
+    page.goto("/jobs")
+    page.evaluate("window.same = true")
+    page.keyboard.press("/")
+    page.keyboard.type("shop")
+    expect(page.locator("#jobs th .id")).to_have_count(2)
+    assert shown(page) == ["check-website", "invoice-report"], "one by its tag, one by its project"
+    assert page.url.endswith("/jobs?q=shop") and page.evaluate("window.same"), "the page was not loaded again"
+    expect(page.locator("#q")).to_be_focused()
+    page.get_by_text("On", exact=True).first.click()
+    page.get_by_label("Tag").select_option("http")
+    expect(page.locator("#jobs th .id")).to_have_count(1)
+    page.reload()
+    assert page.url.endswith("/jobs?q=shop&show=on&tag=http")
+    assert shown(page) == ["check-website"] and page.locator("#q").input_value() == "shop"
+    assert page.get_by_role("radio", name="On").is_checked()
+    jobs.run_now(house, "weather", OWNER)
+    jobs.run_now(house, "check-website", OWNER)
+    expect(page.locator("#job-check-website .last")).to_contain_text("Queued")
+    assert shown(page) == ["check-website"], "what is renewed is what was looked for"
+    page.locator("#q").fill("nothing of the kind")
+    expect(page.locator("#jobs")).to_contain_text("No job fits")
+    page.get_by_role("link", name="Show all jobs").click()
+    expect(page.locator("#jobs th .id")).to_have_count(8)
+
+
+def test_groups_have_counts_and_stay_closed(lived: tuple[House, Page]) -> None:
+    house, page = lived
+    page.goto("/jobs")
+    page.get_by_label("Groups").select_option("project")
+    group = page.locator("details.group").first
+    expect(group.locator("summary")).to_contain_text("home")
+    expect(group.locator("summary")).to_contain_text("1 job")
+    assert page.url.endswith("?group=project")
+    expect(page.locator("details.group").last.locator("summary")).to_contain_text("No project")
+    group.locator("summary").click()
+    expect(group.locator("table")).to_be_hidden()
+    jobs.set_enabled(house, "clean-up", True, OWNER)
+    expect(page.get_by_role("switch", name="clean-up on")).to_have_attribute("aria-checked", "true")
+    expect(group.locator("table")).to_be_hidden()
+    page.get_by_label("Groups").select_option("tag")
+    expect(page.locator("#job-check-website")).to_have_count(1)
+    expect(page.get_by_role("link", name="check-website", exact=True)).to_have_count(2)
+    page.locator("input[value=check-website]").first.check()
+    expect(page.locator("input[value=check-website]").last).to_be_checked()
+    expect(page.locator("#bulk [data-count]")).to_have_text("1 selected")
+
+
+def test_many_jobs_are_disabled_with_the_keyboard_alone(lived: tuple[House, Page]) -> None:
+    house, page = lived
+    page.goto("/jobs")
+    expect(page.locator("#bulk button[value=disable]")).to_be_disabled()
+    press_until(page, "Tab", "Select daily-digest")
+    page.keyboard.press("Space")
+    press_until(page, "Tab", "Select weather")
+    page.keyboard.press("Space")
+    expect(page.locator("#bulk [data-count]")).to_have_text("2 selected")
+    jobs.pause(house, "backup-photos", OWNER)
+    expect(page.locator("#job-backup-photos")).to_contain_text("Paused")
+    expect(page.locator("#bulk [data-count]")).to_have_text("2 selected")
+    press_until(page, "Shift+Tab", "disable")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Disable 2 jobs?")
+    expect(dialog).to_contain_text("daily-digest")
+    expect(dialog.get_by_role("button", name="Disable 2 jobs")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert jobs.get_job(house, "weather").job.enabled, "Escape does nothing"
+    expect(page.locator("#bulk button[value=disable]")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Enter")
+    done = page.get_by_role("dialog", name="2 jobs disabled")
+    expect(done.get_by_role("link", name="Close")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(done).to_be_hidden()
+    expect(page.get_by_role("switch", name="weather on")).to_have_attribute("aria-checked", "false")
+    assert not jobs.get_job(house, "daily-digest").job.enabled
+
+
+def test_what_each_refused_is_said(lived: tuple[House, Page]) -> None:
+    _, page = lived
+    page.goto("/jobs?q=o")
+    page.get_by_label("Select all shown").check()
+    page.locator("#bulk button[value=run]").click()
+    page.locator("#asked button").click()
+    dialog = page.locator("#asked")
+    expect(dialog).to_contain_text("parameter 'month' is needed")
+    expect(dialog).to_contain_text("migrate-once has run")
+    expect(dialog.get_by_role("link", name="Run 44")).to_be_visible()
+
+
+def test_without_scripts_the_same_is_asked_on_a_page_of_its_own(lived: tuple[House, Page]) -> None:
+    house, page = lived
+    state = page.context.storage_state()
+    assert page.context.browser
+    plain = page.context.browser.new_context(java_script_enabled=False, storage_state=state)
+    other = plain.new_page()
+    address = "/".join(page.url.split("/")[:3])
+    other.goto(f"{address}/jobs")
+    other.locator("#q").fill("clean")
+    other.get_by_role("button", name="Search").first.click()
+    assert other.url.endswith("q=clean&show=") or "q=clean" in other.url
+    assert shown(other) == ["clean-up"]
+    other.locator("input[value=clean-up]").check()
+    other.locator("#bulk button[value=pause]").click()
+    expect(other.get_by_role("heading", name="Pause 1 job?")).to_be_visible()
+    other.get_by_role("button", name="Pause 1 job").click()
+    expect(other.get_by_role("heading", name="1 job paused")).to_be_visible()
+    assert jobs.get_job(house, "clean-up").pause is not None
+    plain.close()
+
+
+def test_runs_are_looked_for_and_cancelled_by_what_fits(lived: tuple[House, Page]) -> None:
+    house, page = lived
+    page.goto("/runs")
+    page.locator("#q").fill("refused")
+    expect(page.locator("#run-list tbody tr")).to_have_count(1)
+    page.get_by_text("Succeeded", exact=True).first.click()
+    expect(page.locator("#run-list")).to_contain_text("No such runs")
+    assert page.url.endswith("/runs?q=refused&state=succeeded")
+    page.reload()
+    expect(page.locator("#run-list")).to_contain_text("No such runs")
+    page.goto("/runs")
+    page.locator("#job").press_sequentially("rein")
+    expect(page.locator("#job-ids option")).to_have_count(1)
+    page.locator("#job").fill("reindex-search")
+    page.locator("label.chip", has_text="Active").click()
+    expect(page.locator("#run-list tbody tr")).to_have_count(1)
+    page.get_by_label("Select all shown").check()
+    page.locator("#bulk button[value=cancel]").click()
+    page.get_by_role("button", name="Cancel 1 run").click()
+    expect(page.get_by_role("dialog", name="1 run asked to stop")).to_be_visible()
+    expect(page.locator("#run-list")).to_contain_text("No such runs")
+    assert not history.list_runs(house, job_id="reindex-search", states=("queued",))[0]
+    page.goto("/runs?since=yesterday")
+    expect(page.locator("#run-list")).to_contain_text("'yesterday' is no time")
+
+
+def test_an_error_leads_to_its_runs_and_all_of_them_run_again(lived: tuple[House, Page]) -> None:
+    house, page = lived
+    page.goto("/runs")
+    page.get_by_role("link", name="Errors").click()
+    row = page.locator("#errors tr", has_text="TimeoutError")
+    expect(row).to_contain_text("jobs/check_website.py:2")
+    expect(row.locator("[data-label=Runs]")).to_have_text("2")
+    row.get_by_role("link", name="TimeoutError").click()
+    expect(page.locator("h1")).to_contain_text("TimeoutError")
+    expect(page.locator("#traceback")).to_contain_text("no answer within 10 s")
+    expect(page.locator("#error tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Rerun all, latest code").click()
+    page.get_by_role("button", name="Rerun 2 runs").click()
+    dialog = page.locator("#asked")
+    expect(dialog).to_contain_text("check-website has run")
+    active = history.list_runs(house, job_id="check-website", states=("queued",))[0]
+    for run in active:
+        page.goto(f"/runs/{run.id}")
+        page.get_by_role("button", name="Cancel").first.click()
+        expect(page.locator("#state")).to_have_text("Cancelled")
+    page.goto("/errors")
+    page.locator("#errors tr", has_text="TimeoutError").get_by_role("link", name="TimeoutError").click()
+    page.get_by_role("button", name="Rerun all, latest code").click()
+    page.get_by_role("button", name="Rerun 2 runs").click()
+    expect(page.get_by_role("dialog", name="2 runs started again")).to_be_visible()
+    again = history.list_runs(house, job_id="check-website", states=("queued",))[0]
+    assert len(again) == 2 and all(run.trigger == "rerun" for run in again)
+    page.goto(f"/runs/{again[0].rerun_of}")
+    page.get_by_role("link", name="1 more run failed this way").click()
+    expect(page.locator("h1")).to_contain_text("TimeoutError")
+
+
+def test_the_bar_under_the_pointer_is_the_run_that_opens(lived: tuple[House, Page]) -> None:
+    _, page = lived
+    page.goto("/jobs?q=weather")
+    link = page.locator("#job-weather a.bars")
+    first = link.locator("svg").get_attribute("data-runs") or ""
+    box = link.locator("svg").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2)
+    newest = int(
+        "".join(character for character in first.split()[0].split("S")[0].split("Q")[0] if character.isdigit())
+    )
+    assert link.get_attribute("href") == f"/runs/{newest}"
+    assert (link.get_attribute("title") or "").startswith(f"Run {newest}: ")
+    page.mouse.move(box["x"] + 2, box["y"] + 2)
+    assert link.get_attribute("href") == "/jobs/weather#runs"
