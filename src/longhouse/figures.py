@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from longhouse.errors import NotFound
 from longhouse.house import House
@@ -16,11 +17,10 @@ from longhouse.store.figures import Ended
 
 DRAWN = 200
 """Runs in a job's chart."""
-COUNTED = 12_000
+COUNTED = 10_000
 """The newest runs of a span of time that its figures are made from: more would take longer to count than to look at."""
 SPANS_HOURS = (24, 7 * 24, 30 * 24)
 HOUR_MS = 3_600_000
-WELL = ("succeeded", "degraded")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,15 @@ def figures(house: House, job_id: str) -> Figures:
             raise NotFound(f"there is no job {job_id!r}", hint="List jobs with: longhouse-jobs jobs list")
         ended = rows.ended(db, job_id, now - SPANS_HOURS[-1] * HOUR_MS, COUNTED)
         drawn, failure = rows.newest(db, job_id, DRAWN), rows.last_failure(db, job_id)
-    return Figures(tuple(span(ended, hours, now) for hours in SPANS_HOURS), drawn, failure)
+    return Figures(_spans(ended, now), drawn, failure)
+
+
+def _spans(ended: list[Ended], now: int) -> tuple[Span, ...]:
+    found: list[Span] = []
+    for hours in SPANS_HOURS:
+        again = found and found[-1].cut  # a longer one has the same runs
+        found.append(replace(found[-1], hours=hours) if again else span(ended, hours, now))
+    return tuple(found)
 
 
 def span(ended: list[Ended], hours: int, now: int) -> Span:
@@ -78,12 +86,12 @@ def span(ended: list[Ended], hours: int, now: int) -> Span:
     since = now - hours * HOUR_MS
     inside = ended[: bisect_right(ended, -since, key=lambda each: -each[1])]
     cut = len(inside) == COUNTED
-    took = sorted(each[2] for each in inside if each[0] in WELL and each[2] is not None)
+    took = sorted([each for _, _, each in inside if each is not None])
     return Span(
         hours=hours,
         since=inside[-1][1] if cut else since,
         cut=cut,
-        states=dict(Counter(each[0] for each in inside)),
+        states=dict(Counter(map(itemgetter(0), inside))),
         mean=sum(took) / len(took) if took else None,
         p50=took[_rank(len(took), 0.5)] if took else None,
         p95=took[_rank(len(took), 0.95)] if took else None,

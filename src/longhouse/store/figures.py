@@ -7,7 +7,8 @@ from typing import Any
 from longhouse.store.database import Connection, Row, many, one
 
 ENDED = """
-SELECT state, finished_at, finished_at - started_at FROM runs INDEXED BY runs_ended
+SELECT state, finished_at, CASE WHEN state IN ('succeeded', 'degraded') THEN finished_at - started_at END
+  FROM runs INDEXED BY runs_ended
  WHERE job_id = :job_id AND finished_at >= :since ORDER BY finished_at DESC LIMIT :most
 """
 NEWEST = """
@@ -20,7 +21,7 @@ SELECT id, message, error, started_at, finished_at FROM runs INDEXED BY runs_fai
 """
 
 Ended = tuple[str, int, int | None]
-"""State, when it ended, and how long it took if it was started; milliseconds."""
+"""State, when it ended, and how long it took if it succeeded or was degraded; milliseconds."""
 
 
 def ended(db: Connection, job_id: str, since: int, most: int) -> list[Ended]:
