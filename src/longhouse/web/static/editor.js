@@ -91,7 +91,7 @@ const extensions = [
   cm.highlightSelectionMatches(), cm.search({ top: true }), cm.lintGutter(),
   keymap.of([saves, ...cm.closeBracketsKeymap, ...cm.searchKeymap, ...cm.historyKeymap, ...cm.lintKeymap, ...cm.defaultKeymap, indents, leaves]),
   theme, cm.syntaxHighlighting(colours), EditorView.decorations.of(stands),
-  EditorView.contentAttributes.of({ "aria-labelledby": "content-label", "aria-describedby": "editor-keys" }),
+  EditorView.contentAttributes.of({ "aria-labelledby": "content-label", "aria-describedby": "editor-keys", tabindex: "0" }),
   EditorView.updateListener.of((update) => {
     if (update.docChanged) edited();
     if (update.docChanged || update.selectionSet) follow();
