@@ -166,7 +166,8 @@ def test_every_command_and_option_is_on_its_page_and_no_other() -> None:
     page = sections(read("docs/cli.md"))
     assert sorted(page) == sorted(path for path, _ in commands())
     for path, command in commands():
-        known = {name for option in command.params if isinstance(option, click.Option) for name in option.opts}
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
         for option in command.params:
             if isinstance(option, click.Option) and option.name not in COMMON:
                 assert any(name in page[path] for name in option.opts), f"{path}: {option.opts}"
