@@ -244,7 +244,7 @@ def test_a_stream_of_lines_leaves_the_reader_where_he_is_and_the_page_alive(home
     pouring = threading.Thread(target=pour, args=(10_000,))
     pouring.start()
     pouring.join()
-    expect(page.locator("#L10000")).to_be_attached(timeout=15_000)
+    expect(page.locator("#L10000")).to_be_attached()
     assert page.locator("#log").evaluate(AT_END)
     assert page.locator("#log .l").count() <= 4_000
     page.locator("#log").evaluate("(log) => { log.scrollTop -= 2000; }")
@@ -253,7 +253,7 @@ def test_a_stream_of_lines_leaves_the_reader_where_he_is_and_the_page_alive(home
     expect(page.locator("#news")).to_have_text("500 new lines, jump to the end")
     assert page.locator("#log").evaluate("(log) => log.scrollTop") == place
     page.locator("#news").click()
-    expect(page.locator("#L10500")).to_be_in_viewport(timeout=15_000)
+    expect(page.locator("#L10500")).to_be_in_viewport()
     assert max(page.evaluate("frames_seen")) < 8_000, "it froze"
     capture.seal()
     queue.finish(house, run, number, Ending(state=RunState.SUCCEEDED, exit_code=0))
