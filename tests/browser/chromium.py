@@ -22,6 +22,7 @@ from tests.browser.furnished import app_of
 
 EXECUTABLE = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
+ARGUMENTS += ["--host-resolver-rules=MAP evil.test 127.0.0.1"]  # a name of somebody else that leads to us
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 

@@ -179,3 +179,20 @@ def test_the_activity_is_narrowed_and_leads_to_the_things(home: Home) -> None:
     expect(page.locator(".acts > li").first).to_be_visible()
     page.goto("/activity?since=yesterday")
     expect(page.get_by_role("alert")).to_contain_text("is no time such as")
+
+
+@pytest.mark.rule("S4")
+def test_a_page_that_rebinds_its_name_to_us_gets_nothing(browser: Browser, home: Home) -> None:
+    """What a page of evil.test would read once its name leads to 127.0.0.1, in the browser that is signed in here."""
+    port = home.address.rpartition(":")[2]
+    context = home.page.context
+    page = context.new_page()
+    for path in ("/", "/jobs", "/api/jobs", "/login", "/livez", "/static/longhouse.css"):
+        answer = page.goto(f"http://evil.test:{port}{path}")
+        assert answer is not None and answer.status == 421, path
+        assert "daily-digest" not in page.content()
+    read = (
+        f"fetch('http://127.0.0.1:{port}/api/jobs', {{credentials: 'include'}}).then((a) => a.text(), () => 'refused')"
+    )
+    assert "daily-digest" not in page.evaluate(read)
+    page.close()
