@@ -142,6 +142,7 @@ def tell_commit(house: House, committed: Committed | None, by: By) -> None:
         fact = {"commit": committed.commit, "subject": committed.subject, "files": list(committed.files)}
         audit.record(house, db, by, "repo.commit", f"commit:{committed.commit}", after=fact)
         events.append(db, "repo.committed", f"commit:{committed.commit}", fact, house.clock.now())
+    house.feed.sync.ring()  # it may be one to push
 
 
 def _note(house: House, key: str, value: Any) -> None:

@@ -70,6 +70,14 @@ def test_several_files_are_one_commit_by_their_author_and_are_loaded(home: House
     assert git(home, "rev-parse", "HEAD") == edit.commit, "nothing is left to commit"
 
 
+def test_an_edit_wakes_who_pushes_at_once(home: House):
+    home.feed.sync.wait(0)
+    edits.change(home, ME, {"jobs/other.py": CODE}, expected={})
+    assert home.feed.sync.wait(0)
+    edits.change(home, ME, {"jobs/other.py": CODE}, expected={"jobs/other.py": blob_id(CODE)})
+    assert not home.feed.sync.wait(0), "nothing changed, so there is nothing to push"
+
+
 def test_a_file_is_removed_and_an_executable_one_stays_executable(home: House):
     (home.paths.tree / "jobs" / "tool.py").write_bytes(CODE)
     (home.paths.tree / "jobs" / "tool.py").chmod(0o755)
