@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from longhouse import jobs, overview, pauses, search
 from longhouse.house import House
@@ -139,3 +140,14 @@ def test_jobs_are_found_by_any_part_of_what_they_say_and_runs_by_number(lived: t
         found = search.search(house, text)
         assert found.run is not None and found.run.id == runs["failed"]
     assert search.search(house, "9" * 40).run is None
+
+
+def test_the_api_says_the_same_and_marks_as_seen(client: TestClient) -> None:
+    found = client.get("/api/overview").json()
+    assert (found["fine"], found["headline"]) == (not found["needs"], found["headline"])
+    assert {"running", "failures", "upcoming", "missed", "checks"} <= found.keys()
+    assert found["looked_at"] is None
+    marked = client.post("/api/overview/seen").json()["looked_at"]
+    assert client.get("/api/overview").json()["looked_at"] == marked
+    assert client.get("/api/search", params={"q": "nothing of that name"}).json() == {"jobs": [], "run": None}
+    assert client.get("/api/search", params={"q": "x" * 101}).status_code == 422
