@@ -21,6 +21,7 @@ from longhouse.store.database import Database
 STEP_MS = 8_640
 """Between two runs: a million are a hundred days, of which ninety are kept."""
 PAGES = (
+    "/",
     "/jobs",
     "/jobs?q=job-7&show=failing",
     "/jobs?group=tag",

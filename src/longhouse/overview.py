@@ -189,7 +189,7 @@ def _merged(
 ) -> Iterator[Upcoming]:
     heap = []
     for number, each in enumerate(schedules):
-        start = pauses.resumes_at(held, each.id, now)
+        start = pauses.resumes_at(held, each.id, now) if held else now
         if start is None:
             continue
         try:
