@@ -240,3 +240,12 @@ def test_what_is_no_schedule_is_refused_with_its_place(client: TestClient, asked
     answer = client.get("/api/schedules/preview", params=asked)
     assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == pointer
     assert answer.json().get("place") == place
+
+
+def test_a_schedule_is_said_by_command_without_an_instance(command):
+    code, out, _ = command("schedule", "30 2 * * *", "--timezone", "Europe/Berlin", "--count", "2")
+    assert code == 0 and out.startswith("Every day at 02:30 (Europe/Berlin)\n") and out.count("UTC") == 2
+    code, out, _ = command("schedule", "--every", "90", "--json")
+    assert code == 0 and '"text": "Every 1 min 30 s"' in out
+    code, _, err = command("schedule", "0 25 * * *")
+    assert code == 2 and "is no hour" in err and "It is here: 0 →25← * * *" in err
