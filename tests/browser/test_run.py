@@ -308,7 +308,7 @@ def test_attempts_on_one_axis_and_the_result_as_a_table(home: Home) -> None:
     bars = page.get_by_role("img", name="Attempt ")
     expect(bars).to_have_count(3)
     expect(bars.first).to_have_accessible_name("Attempt 1: waited 2.0 s, ran 900 ms")
-    expect(page.get_by_role("region", name="Result", exact=True).locator("th")).to_have_text(["id", "n"])
+    expect(page.get_by_role("region", name="Result as a table").locator("th")).to_have_text(["id", "n"])
     expect(page.locator("#run-head")).to_contain_text("Why it waited")
     page.locator("a[rel=prev]").click()
     page.wait_for_url(f"**/runs/{home.long}")
