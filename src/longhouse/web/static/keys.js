@@ -72,7 +72,7 @@ function up(event) {
     return one("summary", menu).focus();
   }
   if (row) return document.activeElement.blur();
-  const above = all("main .crumb a").at(-1);
+  const above = one("main .crumb a");
   if (above) location.href = above.href;
 }
 
