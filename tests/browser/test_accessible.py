@@ -51,6 +51,7 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             f"/errors/{failures.list_failures(house)[0][0].fingerprint}",
             "/runs?job=nobody",
             *(f"/runs/{runs[name]}" for name in runs if runs[name]),
+            f"/runs/{runs['digest']}/rerun",
         ]
         remote.save(house, "https://github.com/ada/jobs.git", Secret("github_pat_11AAAA0000"), SYSTEM, pull_minutes=7)
         pages += ["/connect", "/connect/code", "/connect/repositories"]
