@@ -22,7 +22,7 @@ from longhouse.web.times import absolute
 
 router = APIRouter(include_in_schema=False)
 
-ROWS = 40
+ROWS = 36
 READ_RUNS = [Depends(needs("jobs:read")), Depends(needs("runs:read"))]
 WRITE = [Depends(needs("jobs:write"))]
 
