@@ -15,9 +15,7 @@ from zerg.jobs.settings import CHECKS
 
 MOST = 50
 TURNS_AHEAD_MS = 366 * 86_400_000
-BARE = JobDescription(
-    id="preview", module="", function="", file="manifest.py", line=1, source_file="", source_line=1
-)
+BARE = JobDescription(id="preview", module="", function="", file="manifest.py", line=1, source_file="", source_line=1)
 
 
 class BadSchedule(ValueError):
