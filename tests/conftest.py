@@ -202,7 +202,6 @@ class Browser:
 def browser(house: House, app: FastAPI) -> Iterator[Browser]:
     """The pages over the house, signed in."""
     web.install(app)
-    app.include_router(web.router)
     with TestClient(app, base_url=BASE) as client:
         yield Browser(house, client)
 

@@ -56,7 +56,6 @@ def create_app(
     app.state.readiness.lag = power.scheduler.lag_seconds
     app.state.readiness.engine = lambda: [why] if (why := power.scheduler.hangs()) and not testing else []
     web.install(app)
-    app.include_router(web.router)
     doors.install(app, house=house, allowed_hosts=allowed_hosts, trusted_proxies=trusted_proxies)
     return app
 

@@ -304,7 +304,6 @@ def app_of(house: House) -> FastAPI:
     app = FastAPI(openapi_url=None)
     api.install(app)
     web.install(app)
-    app.include_router(web.router)
     doors.install(app, house=house)
     return app
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from longhouse.web import (
@@ -39,11 +39,12 @@ from longhouse.web import (
     timeline,
     tokens,
 )
-from longhouse.web.page import ASSETS, note_events, outside, page
+from longhouse.web.page import ASSETS, outside, page
 
 router = APIRouter()
-router.include_router(login.router)
+# as they were declared: included ones are worked out a second time at each start
 for part in (
+    login,
     home,
     design,
     new_job,  # before jobs: /jobs/new is no job
@@ -74,12 +75,13 @@ for part in (
     clock,
     timeline,
 ):
-    router.include_router(part.router, dependencies=[Depends(note_events)])
-router.include_router(connect.callback, dependencies=[Depends(note_events)])
+    router.routes.extend(part.router.routes)
+router.routes.extend(connect.callback.routes)
 
 
 def install(app: FastAPI) -> None:
-    """Static files, and problems as pages for whoever reads pages."""
+    """The pages, their static files, and problems as pages for whoever reads pages."""
+    app.router.routes.extend(router.routes)
     app.mount(ASSETS.prefix, ASSETS, name="static")
     app.state.problem_page = problem_page
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from longhouse import activity
 from longhouse.activity import Act
 from longhouse.doors import TheHouse, needs
 from longhouse.errors import Invalid
-from longhouse.web.page import page, sentence
+from longhouse.web.page import page, pages, sentence
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 LARGEST = 2**53 - 1
 ROWS = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
@@ -15,10 +15,10 @@ from longhouse.history import Details
 from longhouse.house import House
 from longhouse.store.database import Row
 from longhouse.web import previews
-from longhouse.web.page import page, part
+from longhouse.web.page import page, pages, part
 from longhouse.web.run_log import LARGEST, RunId
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 READ = [Depends(needs("runs:read"))]
 

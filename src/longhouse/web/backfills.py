@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import backfills, jobs
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import Invalid, LonghouseError
 from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import page, toast
+from longhouse.web.page import page, pages, toast
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 READ = [Depends(needs("jobs:read")), Depends(needs("runs:read"))]
 WRITE = [Depends(needs("runs:write"))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from starlette.datastructures import FormData
 
 from longhouse import bulk, finding
@@ -15,10 +15,10 @@ from longhouse.errors import Invalid, LonghouseError
 from longhouse.finding import SHOWS, Looked
 from longhouse.house import House
 from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import page, part, sentence
+from longhouse.web.page import page, pages, part, sentence
 from longhouse.web.runs import fields_of
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 LISTED = 12
 """Of those it is about, on the question."""

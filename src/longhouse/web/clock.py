@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import held
 from longhouse.doors import TheCaller, TheHouse, needs, safe_next
 from longhouse.errors import LonghouseError
 from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import toast
+from longhouse.web.page import pages, toast
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 
 @router.post("/clock", dependencies=[Depends(needs("jobs:write"))])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
@@ -19,10 +19,10 @@ from longhouse.repo import connecting, github_account, github_device, github_web
 from longhouse.repo.github import Repository
 from longhouse.vault import Secret
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import outside, page, part
+from longhouse.web.page import outside, page, pages, part
 
-router = APIRouter(include_in_schema=False)
-callback = APIRouter(include_in_schema=False)
+router = pages()
+callback = pages()
 """Open to strangers: its state says whose it is, and nobody's code gets into the address of a login."""
 
 SYNC = [Depends(needs("repo:sync"))]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from longhouse.doors import needs
 from longhouse.web.assets import FOLDER
-from longhouse.web.page import page
+from longhouse.web.page import page, pages
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 SPACES = tuple(f"s{step}" for step in range(1, 8))
 SIZES = ("small", "body", "large", "title")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import escape
 from starlette.datastructures import FormData
@@ -21,9 +21,9 @@ from longhouse.repo import names, panel
 from longhouse.web import diff, source
 from longhouse.web.files import REFUSED, said, there
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import page, part
+from longhouse.web.page import page, pages, part
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 WRITE = [Depends(needs("jobs:write"))]
 MARKS = re.compile(r"^(<<<<<<< yours|>>>>>>> theirs)$", re.MULTILINE)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from markupsafe import Markup
 
 from longhouse import failures, finding, history
 from longhouse.doors import TheHouse, needs
 from longhouse.failures import DAYS
-from longhouse.web.page import page, part
+from longhouse.web.page import page, pages, part
 from longhouse.web.words import REASONS
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 ROWS = 30
 RUNS = 20

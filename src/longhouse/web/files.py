@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import drafts, edits
@@ -16,9 +16,9 @@ from longhouse.repo import names, tree
 from longhouse.repo.leaks import SecretInFile
 from longhouse.web import diff, source
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import page, sentence
+from longhouse.web.page import page, pages, sentence
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 READ = [Depends(needs("jobs:read"))]
 WRITE = [Depends(needs("jobs:write"))]

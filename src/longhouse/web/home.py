@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import overview
@@ -12,9 +12,9 @@ from longhouse.doors import TheHouse, needs
 from longhouse.overview import Need
 from longhouse.repo import panel
 from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import page, part, toast
+from longhouse.web.page import page, pages, part, toast
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 READ = [Depends(needs("jobs:read")), Depends(needs("runs:read"))]
 PLACES = {

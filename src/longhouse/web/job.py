@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import backfills, figures, history, jobs
@@ -18,9 +18,9 @@ from longhouse.web import forms, job_facts, source
 from longhouse.web.coming import coming
 from longhouse.web.form_data import TheForm, wants_toast
 from longhouse.web.memory import memory_of
-from longhouse.web.page import page, part, toast
+from longhouse.web.page import page, pages, part, toast
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 UPCOMING = 20
 RUNS = 10

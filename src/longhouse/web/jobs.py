@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
@@ -17,10 +17,10 @@ from longhouse.house import House
 from longhouse.jobs import STRIP
 from longhouse.web import forms
 from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import page, part, standing, toast
+from longhouse.web.page import page, pages, part, standing, toast
 from longhouse.web.times import absolute
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 ROWS = 36
 READ_RUNS = [Depends(needs("jobs:read")), Depends(needs("runs:read"))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import jobs
@@ -12,10 +12,10 @@ from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.errors import LonghouseError
 from longhouse.house import House
 from longhouse.web.form_data import wants_toast
-from longhouse.web.page import toast
+from longhouse.web.page import pages, toast
 from zerg._wire import MAX_STATE_BYTES, size_of_entry
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 MOST = 20
 """Keys that a page names."""

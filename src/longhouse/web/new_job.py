@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
@@ -20,10 +20,10 @@ from longhouse.repo.leaks import SecretInFile
 from longhouse.triggers.preview import BARE
 from longhouse.web import forms, source
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import page, part, sentence
+from longhouse.web.page import page, pages, part, sentence
 from longhouse.web.schedules import chosen, previewed, zones
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 WRITE = [Depends(needs("jobs:write"))]
 REFUSED = (ManifestBroken, SecretInFile, Invalid, Conflict, EditConflict)

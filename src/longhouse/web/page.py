@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -112,6 +112,11 @@ def note_events(request: Request) -> None:
     """Before a page is put together: the newest event, so that the page asks for those that come after it."""
     with house_of(request).db.read() as db:
         request.state.seen = events.newest(db)
+
+
+def pages() -> APIRouter:
+    """For the routes of pages: in no description of the API; what is new is noted before anything is read."""
+    return APIRouter(include_in_schema=False, dependencies=[Depends(note_events)])
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import RedirectResponse
 
@@ -18,9 +18,9 @@ from longhouse.repo import past
 from longhouse.repo.history import Compared
 from longhouse.web import diff, source
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import page, part, sentence
+from longhouse.web.page import page, pages, part, sentence
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 READ = [Depends(needs("jobs:read"))]
 WRITE = [Depends(needs("jobs:write"))]

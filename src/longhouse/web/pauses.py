@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
@@ -16,10 +16,10 @@ from longhouse.house import House
 from longhouse.moments import refused
 from longhouse.store.pauses import Pause
 from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import toast
+from longhouse.web.page import pages, toast
 from longhouse.web.times import MINUTE, absolute
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 WRITE = [Depends(needs("jobs:write"))]
 LONGEST_DIGITS = 6

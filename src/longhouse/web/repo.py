@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse.doors import TheCaller, TheHouse, needs
@@ -14,9 +14,9 @@ from longhouse.repo import panel
 from longhouse.repo.history import Commit
 from longhouse.simulation import impact
 from longhouse.web import diff
-from longhouse.web.page import page, part, standing
+from longhouse.web.page import page, pages, part, standing
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 ROWS = 30
 READ = [Depends(needs("jobs:read"))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import history, jobs
@@ -15,11 +15,11 @@ from longhouse.house import House
 from longhouse.store.runs import Run
 from longhouse.web import forms
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import page, sentence
+from longhouse.web.page import page, pages, sentence
 from longhouse.web.run_log import RunId
 from zerg._wire import JobDescription, job_description
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 WRITE = [Depends(needs("runs:write")), Depends(needs("runs:read"))]
 

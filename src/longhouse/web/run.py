@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import failures, history, queue, waiting
@@ -17,10 +17,10 @@ from longhouse.runs.state import ACTIVE
 from longhouse.store.database import Row
 from longhouse.web import artifacts, attempts, diff, run_log, tables, tracebacks, words
 from longhouse.web.form_data import wants_toast
-from longhouse.web.page import page, part, toast
+from longhouse.web.page import page, pages, part, toast
 from longhouse.web.run_log import Asked, RunId
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 RUN_PARTS = {
     "head": "parts/run_head.html",

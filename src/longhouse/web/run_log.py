@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi import Path as InPath
 
 from longhouse import history, logsearch
@@ -21,9 +21,9 @@ from longhouse.output import Stream
 from longhouse.runs.state import ACTIVE
 from longhouse.store.database import Row
 from longhouse.web import log
-from longhouse.web.page import part
+from longhouse.web.page import pages, part
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 LARGEST = 2**53 - 1
 STREAMS: dict[str, tuple[str, frozenset[int] | None]] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from longhouse import backfills, finding, history
 from longhouse.doors import TheHouse, needs
@@ -14,10 +14,10 @@ from longhouse.errors import Invalid
 from longhouse.finding import Looked
 from longhouse.runs.state import ACTIVE, Reason, RunState
 from longhouse.store.runs import Run
-from longhouse.web.page import page, part
+from longhouse.web.page import page, pages, part
 from longhouse.web.words import REASONS, TRIGGERS
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 ROWS = 50
 LARGEST = 2**53 - 1

@@ -6,14 +6,14 @@ from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from longhouse.doors import TheHouse, needs
 from longhouse.house import House
 from longhouse.triggers.preview import BadSchedule, preview
-from longhouse.web.page import part
+from longhouse.web.page import pages, part
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 SHOWN = 6
 Text = Annotated[str, Query(max_length=1000)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import secrets
@@ -11,9 +11,9 @@ from longhouse.errors import Invalid
 from longhouse.house import House
 from longhouse.vault import Secret
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import page, sentence
+from longhouse.web.page import page, pages, sentence
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 WRITE = [Depends(needs("secrets:write"))]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import accounts
 from longhouse.doors import Caller, TheCaller, TheHouse, clear_session, needs
 from longhouse.errors import NotFound
-from longhouse.web.page import page
+from longhouse.web.page import page, pages
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 ADMIN = [Depends(needs("admin"))]
 

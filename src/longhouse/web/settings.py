@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import accounts, passwords, settings
@@ -10,9 +10,9 @@ from longhouse.doors import TheCaller, TheHouse, needs, peer_of, set_session
 from longhouse.errors import Conflict, Invalid, LonghouseError, TooMany
 from longhouse.house import House
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import page, sentence
+from longhouse.web.page import page, pages, sentence
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 ADMIN = [Depends(needs("admin"))]
 DONE = {"settings": "The settings are stored and count from now on.", "password": "The password is set."}

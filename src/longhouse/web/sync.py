@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
@@ -14,9 +14,9 @@ from longhouse.repo.github_refusals import GitHubFailed
 from longhouse.repo.refusals import SyncFailed
 from longhouse.repo.sync_state import CHOICES
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import page
+from longhouse.web.page import page, pages
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 READ = [Depends(needs("jobs:read"))]
 SYNC = [Depends(needs("repo:sync"))]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import calendars, timeline
@@ -17,11 +17,11 @@ from longhouse.house import House
 from longhouse.simulation.plan import Collision
 from longhouse.timeline import PLANNED, Lane, Mark, Timeline
 from longhouse.web import lanes, spans
-from longhouse.web.page import page, part
+from longhouse.web.page import page, pages, part
 from longhouse.web.spans import Span
 from longhouse.web.words import ENDS, STATES
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 READ = [Depends(needs("runs:read")), Depends(needs("jobs:read"))]
 ROWS = 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import accounts
@@ -14,9 +14,9 @@ from longhouse.doors.callers import may_give
 from longhouse.errors import Invalid
 from longhouse.house import House
 from longhouse.web.form_data import TheForm
-from longhouse.web.page import page, sentence
+from longhouse.web.page import page, pages, sentence
 
-router = APIRouter(include_in_schema=False)
+router = pages()
 
 ADMIN = [Depends(needs("admin"))]
 LARGEST = 2**53 - 1
