@@ -203,7 +203,8 @@ def test_none_of_them_acts(browser: Browser, attacked: House) -> None:
         page.goto("/repo")
         look(page, "/repo")
         assert strange == []
-        inert = re.compile("Blocked script execution in|The document is sandboxed")  # of artifacts that tried
+        # of artifacts that tried
+        inert = re.compile("Blocked script execution in|The document is sandboxed|Loading the image .* violates")
         assert [said for said in PROBLEMS[page] if not inert.search(said)] == []
         page.context.close()
 

@@ -72,7 +72,7 @@ def test_a_run_for_later_waits_with_its_time_and_is_cancelled(page: Page) -> Non
     page.get_by_role("button", name="Run now").click()
     page.wait_for_url("**/runs/*")
     expect(page.locator("#state")).to_have_text("Queued")
-    expect(page.locator("#run-head")).to_contain_text("waits for its time")
+    expect(page.locator("#run-head")).to_contain_text("It was asked for at this time.")
     expect(page.locator("#run-head")).to_contain_text("for this time, owner (browser)")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#state")).to_have_text("Cancelled")

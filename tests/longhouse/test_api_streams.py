@@ -126,7 +126,7 @@ def test_an_artifact_is_a_download_without_rights(client, house, run):
     value = {"run_id": claimed.run.id, "attempt": 1, "size": 25, "now": 0}
     with house.db.write() as db:
         for name, media, file in (
-            ('re"port\n.html', "text/html", "x"),
+            ('re"port\t.html', "text/html", "x"),
             ("bad-type", "text/html\r\nX-Injected: 1", "x"),
             ("gone", "text/plain", "absent"),
             ("escaped", "text/plain", "../../../longhouse.db"),
@@ -134,7 +134,7 @@ def test_an_artifact_is_a_download_without_rights(client, house, run):
             runs.add_artifact(db, {**value, "name": name, "media_type": media, "file": f"{claimed.run.id}/1/{file}"})
     names = [each["name"] for each in client.get(f"/api/runs/{claimed.run.id}").json()["artifacts"]]
     assert len(names) == 4
-    answer = client.get(f"/api/runs/{claimed.run.id}/artifacts/re%22port%0A.html")
+    answer = client.get(f"/api/runs/{claimed.run.id}/artifacts/re%22port%09.html")
     assert answer.status_code == 200 and answer.text == "<script>alert(1)</script>"
     assert answer.headers["content-disposition"].startswith('attachment; filename="re_port_.html"')
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")

@@ -140,7 +140,8 @@ def test_the_page_names_keys_and_sizes_and_clears_after_a_second_click(browser, 
     keep("empty")
     text = browser.get("/jobs/digest")
     assert "<code>&lt;b&gt;</code>" in text and "4.2 kB" in text and "x" * 4_200 not in text
-    details = text[text.index('<details class="sure">') : text.index("</details>")]
+    memory = text[text.index('id="job-memory"') :]
+    details = memory[memory.index('<details class="sure">') : memory.index("</details>")]
     assert "Clear the memory of digest" in details, "the button is behind a first one"
     assert "Nothing yet" in browser.post("/jobs/digest/forget")
     assert jobs.memory(house, "digest") == {}

@@ -65,9 +65,12 @@ def checked(folder: Path, said: str) -> list[str]:
     database = apsw.Connection(str(folder / "longhouse.db"))
     faults = [text for (text,) in database.execute("PRAGMA integrity_check") if text != "ok"]
     states = dict(database.execute("SELECT id, state FROM runs"))
+    acknowledged = set[str]()
     for word, number, *rest in (line.split() for line in said.splitlines() if line.count(" ") >= 1):
-        if word == "accepted" and int(number) not in states:
-            faults.append(f"run {number} was acknowledged and is lost")
+        if word == "accepted" and (int(number) not in states or number in acknowledged):
+            faults.append(f"run {number} was acknowledged and is lost")  # also if a later one got its number
+        if word == "accepted":
+            acknowledged.add(number)
         if word == "finished" and states.get(int(number)) != rest[0]:
             faults.append(f"run {number} was said to be {rest[0]} and is {states.get(int(number))}")
     database.close()
