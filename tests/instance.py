@@ -20,15 +20,16 @@ STARTER = "from zerg.jobs import JobConfig, job_registry\n"
 
 
 def until(look: Callable[[], T], *, seconds: float = 20.0, what: str = "") -> T:
-    """What `look` finds as soon as it is true."""
-    end = time.monotonic() + seconds
+    """What `look` finds soon after it is true: looking is a request as a rule, and other tests need the processor."""
+    end, pause = time.monotonic() + seconds, 0.02
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds:g} s: {what or look}; last seen: {found!r}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.1)
 
 
 def processes_with(text: str) -> list[int]:

@@ -66,8 +66,15 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             page.context.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [
+        pytest.param("light", WIDE, id="wide-light"),
+        pytest.param("dark", PHONE, id="phone-dark"),
+        pytest.param("dark", WIDE, id="wide-dark", marks=pytest.mark.soak),
+        pytest.param("light", PHONE, id="phone-light", marks=pytest.mark.soak),
+    ],
+)
 def test_every_page_is_accessible(lived: tuple[Page, list[str]], theme: str, size: dict[str, int]) -> None:
     page, paths = lived
     page.context.add_cookies([{"name": "theme", "value": theme, "url": "/".join(page.url.split("/")[:3])}])

@@ -239,7 +239,7 @@ def said(found: Found) -> str:
 
 
 def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, proves):
-    found = shown(tmp_path, sessions=4, each=250)
+    found = shown(tmp_path, sessions=2, each=250)
     lost = lost_with_normal(tmp_path, 250)
     proves("P1", figure=said(found), control=f"synchronous=NORMAL: rows lost in {lost} of 250 cuts")
 

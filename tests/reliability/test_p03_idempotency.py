@@ -104,7 +104,7 @@ def prove(instance: Instance, threads: int, keys: int, proves: Callable[..., Non
 
 
 def test_a_key_makes_one_run(instance: Instance, proves: Callable[..., None]) -> None:
-    prove(instance, 16, 200, proves)
+    prove(instance, 16, 100, proves)
 
 
 @pytest.mark.soak

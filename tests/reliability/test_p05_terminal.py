@@ -304,7 +304,7 @@ CONTROL = "without the trigger, or with a finish that believes everybody: seen"
 
 
 def test_what_has_ended_stays_as_it_ended(lives: type[Lives], proves):
-    proves("P5", figure=lived(lives, 200), control=CONTROL)
+    proves("P5", figure=lived(lives, 100), control=CONTROL)
 
 
 @pytest.mark.soak

@@ -272,7 +272,7 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("years", "jobs"),
     [
-        (1, 20),
+        (1, 10),
         pytest.param(1, 50, marks=pytest.mark.soak),
         pytest.param(20, 50, marks=[pytest.mark.soak, pytest.mark.timeout(7200)]),
     ],

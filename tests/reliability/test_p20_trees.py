@@ -182,7 +182,7 @@ def stop_trees(tmp_path: Path, proves: Callable[..., None], count: int) -> None:
 
 
 def test_random_trees_leave_no_survivor(tmp_path: Path, proves: Callable[..., None]) -> None:
-    stop_trees(tmp_path, proves, 80)
+    stop_trees(tmp_path, proves, 50)
 
 
 @pytest.mark.soak

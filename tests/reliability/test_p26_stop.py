@@ -215,7 +215,7 @@ def page(instance: Instance, path: str = "/jobs") -> str:
 def test_a_storm_of_restarts_loses_and_doubles_nothing(
     made: Callable[[int], Talking], proves: Callable[..., None]
 ) -> None:
-    storm(made, proves, restarts=6)
+    storm(made, proves, restarts=4)
 
 
 @pytest.mark.soak

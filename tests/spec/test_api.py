@@ -42,7 +42,7 @@ LEAK = re.compile(rb"Traceback|File \\?\"|SELECT |INSERT |/src/|site-packages|sq
 STREAMS = ("/api/events", "/api/runs/{run_id}/logs/stream")
 OWN_CODE = ("/api/job-templates",)
 """What it answers is code of ours, which may name a database."""
-EXAMPLES = 5
+EXAMPLES = 3
 SEED = int(os.environ.get("LONGHOUSE_SEED", "1"))
 """Of `make test`: the same requests each time. `make soak` looks for others."""
 
