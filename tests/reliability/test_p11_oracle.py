@@ -30,6 +30,8 @@ from tests.reliability.seeds import a_seed
 from tests.reliability.walk import DAY, HOUR, MINUTE, Settings, Walk, drawn
 
 ME = By("me", "cli")
+LONGEST = 21 * DAY
+"""Downtimes last so long at most: the last one may lead past the end of the life."""
 
 
 class Crash(Exception):
@@ -121,7 +123,7 @@ class World:
 
     def _change(self, job_id: str, settings: Settings | None, act: Callable[[], object]) -> None:
         """`act` makes it so; if it starts the due times anew, it settles what came before."""
-        walk, now = self.walks.setdefault(job_id, Walk(self.end + DAY)), self.clock.now()
+        walk, now = self.walks.setdefault(job_id, Walk(self.end + LONGEST + DAY)), self.clock.now()
         old = walk.settings
         if old and not (settings and (settings.times, settings.enabled) == (old.times, old.enabled)):
             self._walk(now, dict(self.active), only={job_id: now})
@@ -206,7 +208,7 @@ class World:
         if what == "edit":
             what = self.edit(job_id)
         elif what in ("down", "sleep"):
-            most = self.chance.choice((10 * MINUTE, 5 * HOUR, 3 * DAY, 21 * DAY))
+            most = self.chance.choice((10 * MINUTE, 5 * HOUR, 3 * DAY, LONGEST))
             self.clock.advance(self.chance.randrange(60_000, most) / 1000)
             if what == "down":
                 self._begin()
