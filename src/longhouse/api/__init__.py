@@ -42,6 +42,7 @@ router = APIRouter()
 # each route as it was declared: a router that is included has all of its routes worked out a second time, a quarter of
 # a second at each start. repo comes before jobs: /api/jobs/repo is no job
 for part in (
+    health,
     repo,
     past,
     github,
@@ -69,7 +70,6 @@ for part in (
     secrets,
     doctor,
     overview,
-    health,
     stopping,
     problems,
     openapi,
