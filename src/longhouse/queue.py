@@ -101,7 +101,7 @@ def enqueue(
             "concurrency_limit": spec.concurrency_limit,
             "max_attempts": max_attempts or spec.max_attempts,
             "params": json.dumps(params or {}),
-            "spec": job_rows.spec_text(spec),
+            "spec": job_rows.spec_text(spec) if pinned else None,
             "commit_sha": job.commit_sha,
             "environment": job.environment,
             "pinned": int(pinned),

@@ -71,13 +71,13 @@ INSERT INTO runs (job_id, trigger, actor, surface, due, not_before, priority, ov
                   concurrency_limit, max_attempts, params, spec, commit_sha, environment, pinned, debug, rerun_of,
                   backfill_id, created_at)
 VALUES (:job_id, :trigger, :actor, :surface, :due, :not_before, :priority, :overlap, :concurrency_group,
-        :concurrency_limit, :max_attempts, :params, :spec, :commit_sha, :environment, :pinned, :debug, :rerun_of,
-        :backfill_id, :now)
+        :concurrency_limit, :max_attempts, :params, coalesce(:spec, (SELECT spec FROM jobs WHERE id = :job_id)),
+        :commit_sha, :environment, :pinned, :debug, :rerun_of, :backfill_id, :now)
 """
 
 
 def enqueue(db: Connection, values: dict[str, Any]) -> int:
-    """A new queued run; its id."""
+    """A new queued run; its id. `spec` None: the job's own, as its row has it."""
     return insert(db, ENQUEUE, values)
 
 

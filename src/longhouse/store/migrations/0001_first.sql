@@ -97,7 +97,7 @@ CREATE INDEX runs_again ON runs (rerun_of) WHERE rerun_of IS NOT NULL;
 CREATE INDEX runs_by_state ON runs (state, id);
 CREATE INDEX runs_failed ON runs (finished_at, job_id) WHERE state = 'failed';
 CREATE INDEX runs_by_start ON runs (state, started_at, finished_at);
-CREATE INDEX runs_of_job_by_start ON runs (job_id, started_at, state, finished_at);
+CREATE INDEX runs_of_job_by_start ON runs (job_id, started_at, state, finished_at) WHERE started_at IS NOT NULL;
 CREATE INDEX runs_long ON runs (finished_at, job_id, state, started_at) WHERE finished_at - started_at > 600000;
 CREATE INDEX runs_failed_as ON runs (fingerprint, job_id, finished_at) WHERE fingerprint IS NOT NULL;
 CREATE INDEX runs_said ON runs (id, substr(message, 1, 300)) WHERE message <> '';
