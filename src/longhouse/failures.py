@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from longhouse.clock import millis, moment
+from longhouse import calendars
 from longhouse.errors import NotFound
 from longhouse.house import House
 from longhouse.store import failures as rows
@@ -113,6 +112,5 @@ def _example(row: Row) -> dict[str, Any]:
 
 def _midnights(house: House, days: int) -> list[int]:
     """When each of the last `days` days begins in the instance's zone."""
-    zone = ZoneInfo(house.zone)
-    today = moment(house.clock.now()).astimezone(zone).date()
-    return [millis(datetime.combine(today - timedelta(days=back), time(), zone)) for back in range(days - 1, -1, -1)]
+    today = calendars.today(house, house.zone)
+    return [calendars.midnight(today - timedelta(days=back), house.zone) for back in range(days - 1, -1, -1)]

@@ -109,7 +109,7 @@ def change(house: House, wanted: Mapping[str, Any], by: By) -> list[Setting]:
 
 def about(house: House) -> About:
     with house.db.read() as db:
-        count = len(jobs.all_jobs(db))
+        count, _ = jobs.counts(db)
     return About(
         version=house.version,
         python=platform.python_version(),

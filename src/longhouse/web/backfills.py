@@ -9,9 +9,9 @@ from fastapi.responses import RedirectResponse
 
 from longhouse import backfills, jobs
 from longhouse.doors import TheCaller, TheHouse, needs
-from longhouse.errors import Invalid, LonghouseError
-from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import page, pages, toast
+from longhouse.errors import Invalid
+from longhouse.web.form_data import TheForm
+from longhouse.web.page import acted, page, pages
 
 router = pages()
 
@@ -53,13 +53,7 @@ def start(job_id: str, house: TheHouse, caller: TheCaller, form: TheForm) -> Res
 def cancel(
     request: Request, backfill_id: Annotated[int, Path(ge=1, le=2**53 - 1)], house: TheHouse, caller: TheCaller
 ) -> Response:
-    quiet = wants_toast(request)
-    try:
-        found = backfills.cancel(house, backfill_id, caller.by)
-    except LonghouseError as error:
-        if not quiet:
-            raise
-        return toast(request, error=error)
-    if quiet:
-        return toast(request, f"Backfill {found.id} was cancelled.")
-    return RedirectResponse(f"/runs?backfill={found.id}", 303)
+    def act() -> str:
+        return f"Backfill {backfills.cancel(house, backfill_id, caller.by).id} was cancelled."
+
+    return acted(request, act, f"/runs?backfill={backfill_id}")

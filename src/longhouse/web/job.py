@@ -18,7 +18,7 @@ from longhouse.web import forms, job_facts, source
 from longhouse.web.coming import coming
 from longhouse.web.form_data import TheForm, wants_toast
 from longhouse.web.memory import memory_of
-from longhouse.web.page import page, pages, part, toast
+from longhouse.web.page import acted, page, pages, part, toast
 
 router = pages()
 
@@ -81,16 +81,11 @@ def run_now(request: Request, job_id: str, house: TheHouse, caller: TheCaller, f
 
 @router.post("/jobs/{job_id}/cancel", dependencies=RUN)
 def cancel_runs(request: Request, job_id: str, house: TheHouse, caller: TheCaller) -> Response:
-    quiet = wants_toast(request)
-    try:
+    def act() -> str:
         count = len(jobs.cancel_runs(house, job_id, caller.by))
-    except LonghouseError as error:
-        if not quiet:
-            raise
-        return toast(request, error=error)
-    if quiet:
-        return toast(request, f"{count} run{'' if count == 1 else 's'} of {job_id} cancelled or asked to stop.")
-    return RedirectResponse(f"/jobs/{job_id}", 303)
+        return f"{count} run{'' if count == 1 else 's'} of {job_id} cancelled or asked to stop."
+
+    return acted(request, act, f"/jobs/{job_id}")
 
 
 def _asked_again(
@@ -126,6 +121,11 @@ def _ahead(house: House, found: Overview) -> dict[str, Any]:
         "coming": coming(job.spec, house.zone, now, upcoming),
         "turns": [turn for turn in jobs.clock_changes(house, job) if turn.at <= now + TURNS_SHOWN_MS],
     }
+
+
+def _soon(house: House, found: Overview) -> dict[str, Any]:
+    """Of what is ahead the first due time: for parts that come anew with every run."""
+    return {"upcoming": jobs.upcoming_of(house, found.job, 1)}
 
 
 def _runs(house: House, found: Overview) -> dict[str, Any]:
@@ -192,9 +192,9 @@ PARTS: dict[str, tuple[Any, ...]] = {
     "head": ("parts/job_head.html",),
     "figures": ("parts/job_figures_live.html", _figures),
     "next": ("parts/job_next.html", _ahead),
-    "runs": ("parts/job_runs.html", _runs, _ahead),
+    "runs": ("parts/job_runs.html", _runs, _soon),
     "coming": ("parts/job_coming.html", _ahead),
-    "firings": ("parts/job_firings.html", _past, _ahead),
+    "firings": ("parts/job_firings.html", _past, _soon),
     "history": ("parts/job_history.html", _commits),
     "needs": ("parts/job_needs.html", _needed),
     "backfills": ("parts/job_backfills.html", _backfills),

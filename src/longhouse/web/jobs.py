@@ -6,18 +6,16 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
-from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from longhouse import finding, jobs
 from longhouse.doors import TheCaller, TheHouse, needs
-from longhouse.errors import LonghouseError
 from longhouse.finding import Looked
 from longhouse.house import House
 from longhouse.jobs import STRIP
 from longhouse.web import forms
-from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import page, pages, part, standing, toast
+from longhouse.web.form_data import TheForm, back_to_job
+from longhouse.web.page import acted, page, pages, part, standing
 from longhouse.web.times import absolute
 
 router = pages()
@@ -94,14 +92,9 @@ def disable(request: Request, job_id: str, house: TheHouse, caller: TheCaller, f
 def _switched(
     request: Request, house: House, caller: TheCaller, job_id: str, enabled: bool, form: FormData
 ) -> Response:
-    quiet = wants_toast(request)
-    try:
+    def act() -> str:
         jobs.set_enabled(house, job_id, enabled, caller.by)
-    except LonghouseError as error:
-        if not quiet:
-            raise
-        return toast(request, error=error)
-    if quiet:
         said = "is enabled: it runs when it is due." if enabled else "is disabled: it will not run by itself."
-        return toast(request, f"{job_id} {said}")
-    return RedirectResponse("/jobs" if form.get("from") == "jobs" else f"/jobs/{job_id}", 303)
+        return f"{job_id} {said}"
+
+    return acted(request, act, back_to_job(job_id, form))

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastapi import Depends, Request, Response
-from fastapi.responses import RedirectResponse
 
 from longhouse import jobs
 from longhouse.doors import TheCaller, TheHouse, needs
-from longhouse.errors import LonghouseError
 from longhouse.house import House
-from longhouse.web.form_data import wants_toast
-from longhouse.web.page import pages, toast
+from longhouse.web.page import acted, pages
 from zerg._wire import MAX_STATE_BYTES, size_of_entry
 
 router = pages()
@@ -39,13 +36,8 @@ def memory_of(house: House, job_id: str) -> Memory:
 
 @router.post("/jobs/{job_id}/forget", dependencies=[Depends(needs("jobs:write"))])
 def forget(request: Request, job_id: str, house: TheHouse, caller: TheCaller) -> Response:
-    quiet = wants_toast(request)
-    try:
+    def act() -> str:
         count = jobs.forget(house, job_id, None, caller.by)
-    except LonghouseError as error:
-        if not quiet:
-            raise
-        return toast(request, error=error)
-    if quiet:
-        return toast(request, f"{job_id} has forgotten {count} key{'' if count == 1 else 's'}.")
-    return RedirectResponse(f"/jobs/{job_id}", 303)
+        return f"{job_id} has forgotten {count} key{'' if count == 1 else 's'}."
+
+    return acted(request, act, f"/jobs/{job_id}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
@@ -21,6 +22,7 @@ from longhouse.store import events
 from longhouse.triggers.words import in_words, seconds_said
 from longhouse.web import strip, times, words
 from longhouse.web.assets import Assets
+from longhouse.web.form_data import wants_toast
 from longhouse.web.text import shown
 
 THEMES = ("system", "light", "dark")
@@ -173,6 +175,19 @@ def _notices(house: House) -> tuple[str, ...]:
 
 def _html(text: str, status: int) -> HTMLResponse:
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store", "Vary": "Cookie"})
+
+
+def acted(request: Request, act: Callable[[], str], back: str) -> Response:
+    """Do it; `act` says what was done. Our script gets that, or the refusal, as a toast; else the page at `back` comes
+    next, and a refusal is a page of its own."""
+    quiet = wants_toast(request)
+    try:
+        said = act()
+    except LonghouseError as error:
+        if not quiet:
+            raise
+        return toast(request, error=error)
+    return toast(request, said) if quiet else RedirectResponse(back, 303)
 
 
 def toast(

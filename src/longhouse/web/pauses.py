@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastapi import Depends, Request, Response
-from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from longhouse import jobs, pauses
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs, safe_next
-from longhouse.errors import LonghouseError
 from longhouse.house import House
 from longhouse.moments import refused
 from longhouse.store.pauses import Pause
-from longhouse.web.form_data import TheForm, wants_toast
-from longhouse.web.page import pages, toast
+from longhouse.web.form_data import TheForm, back_to_job
+from longhouse.web.page import acted, pages
 from longhouse.web.times import MINUTE, absolute
 
 router = pages()
@@ -30,7 +26,7 @@ def pause(request: Request, house: TheHouse, caller: TheCaller, form: TheForm) -
     def act() -> str:
         return f"Everything is paused {_until(house, pauses.pause(house, caller.by, until=_end(house, form)))}."
 
-    return _done(request, act, "/jobs")
+    return acted(request, act, "/jobs")
 
 
 @router.post("/resume", dependencies=WRITE)
@@ -39,7 +35,7 @@ def resume(request: Request, house: TheHouse, caller: TheCaller, form: TheForm) 
         pauses.resume(house, caller.by)
         return "Jobs fire again when they are due."
 
-    return _done(request, act, safe_next(str(form.get("back", "/jobs"))))
+    return acted(request, act, safe_next(str(form.get("back", "/jobs"))))
 
 
 @router.post("/jobs/{job_id}/pause", dependencies=WRITE)
@@ -47,7 +43,7 @@ def pause_job(request: Request, job_id: str, house: TheHouse, caller: TheCaller,
     def act() -> str:
         return f"{job_id} is paused {_until(house, jobs.pause(house, job_id, caller.by, until=_end(house, form)))}."
 
-    return _done(request, act, _back(job_id, form))
+    return acted(request, act, back_to_job(job_id, form))
 
 
 @router.post("/jobs/{job_id}/resume", dependencies=WRITE)
@@ -56,22 +52,7 @@ def resume_job(request: Request, job_id: str, house: TheHouse, caller: TheCaller
         jobs.resume(house, job_id, caller.by)
         return f"{job_id} is no longer paused by itself."
 
-    return _done(request, act, _back(job_id, form))
-
-
-def _done(request: Request, act: Callable[[], str], back: str) -> Response:
-    quiet = wants_toast(request)
-    try:
-        said = act()
-    except LonghouseError as error:
-        if not quiet:
-            raise
-        return toast(request, error=error)
-    return toast(request, said) if quiet else RedirectResponse(back, 303)
-
-
-def _back(job_id: str, form: FormData) -> str:
-    return "/jobs" if form.get("from") == "jobs" else f"/jobs/{job_id}"
+    return acted(request, act, back_to_job(job_id, form))
 
 
 def _end(house: House, form: FormData) -> str | None:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
-from fastapi.responses import RedirectResponse
 
 from longhouse import failures, history, queue, waiting
 from longhouse.doors import TheCaller, TheHouse, needs
-from longhouse.errors import LonghouseError
 from longhouse.history import Details
 from longhouse.house import House
 from longhouse.repo import past
 from longhouse.runs.state import ACTIVE
 from longhouse.store.database import Row
 from longhouse.web import artifacts, attempts, diff, run_log, tables, tracebacks, words
-from longhouse.web.form_data import wants_toast
-from longhouse.web.page import page, pages, part, toast
+from longhouse.web.page import acted, page, pages, part
 from longhouse.web.run_log import Asked, RunId
 
 router = pages()
 
-RUN_PARTS = {
-    "head": "parts/run_head.html",
-    "error": "parts/run_error.html",
-    "facts": "parts/run_facts.html",
-    "artifacts": "parts/run_artifacts.html",
-}
 COMMITS = 5
 FILES = 8
 FIRST_LINES = 12
@@ -50,50 +42,73 @@ def run_page(
     if part_of == "changes":
         return part(request, "parts/run_changes.html", **_changed(house, run_id))
     found = history.details(house, run_id)
-    shown = _shown(house, found)
-    if part_of in RUN_PARTS:
-        return part(request, RUN_PARTS[part_of], **shown)
+    if part_of in PARTS:
+        template, facts = PARTS[part_of]
+        return part(request, template, **_shown(found), **facts(house, found))
+    shown = _shown(found)
+    for _, facts in PARTS.values():
+        shown |= facts(house, found)
     return page(request, "run.html", **shown, **run_log.opened(house, found, asked))
 
 
 @router.post("/runs/{run_id}/cancel", dependencies=WRITE)
 def cancel(request: Request, run_id: RunId, house: TheHouse, caller: TheCaller) -> Response:
-    quiet = wants_toast(request)
-    try:
+    def act() -> str:
         run = queue.cancel(house, run_id, caller.by)
-    except LonghouseError as error:
-        if not quiet:
-            raise
-        return toast(request, error=error)
-    if quiet:
-        return toast(request, f"Run {run_id} was cancelled." if run.finished_at else f"Run {run_id} was asked to stop.")
-    return RedirectResponse(f"/runs/{run_id}", 303)
+        return f"Run {run_id} was {'cancelled' if run.finished_at else 'asked to stop'}."
+
+    return acted(request, act, f"/runs/{run_id}")
 
 
-def _shown(house: House, found: Details) -> dict[str, Any]:
+# --- what each part of the page shows; parts come anew with every event of the run -----------------------------------
+
+
+def _shown(found: Details) -> dict[str, Any]:
     run = found.run
-    failed = next((row for row in reversed(found.attempts) if row["error"]), None)
-    error = run.error or (failed["error"] if failed else None)
-    previous, following = history.neighbours(house, run)
     return {
         "run": run,
         "title": f"{words.STATES[run.state]} · Run {run.id} of {run.job_id}",
         "active": run.state in ACTIVE,
         "attempts": found.attempts,
+    }
+
+
+def _head(house: House, found: Details) -> dict[str, Any]:
+    run = found.run
+    previous, following = history.neighbours(house, run)
+    return {
         "axis": attempts.axis(run, found.attempts, house.clock.now()),
-        **artifacts.shown(house, found),
-        "firings": found.firings,
+        "artifacts": found.artifacts,
         "story": words.sentence(run),
         "alike": failures.others(house, run.fingerprint),
         "waited": waiting.reasons(house, run),
-        "error": error,
-        "steps": tracebacks.groups(error["traceback"]) if error and error.get("traceback") else [],
-        "error_attempt": failed["attempt"] if failed and len(found.attempts) > 1 else None,
-        "ended": ended,
-        "result_table": tables.of_value(run.result),
         "previous": previous,
         "following": following,
     }
+
+
+def _error(_house: House, found: Details) -> dict[str, Any]:
+    failed = next((row for row in reversed(found.attempts) if row["error"]), None)
+    error = found.run.error or (failed["error"] if failed else None)
+    return {
+        "error": error,
+        "steps": tracebacks.groups(error["traceback"]) if error and error.get("traceback") else [],
+        "error_attempt": failed["attempt"] if failed and len(found.attempts) > 1 else None,
+    }
+
+
+def _facts(_house: House, found: Details) -> dict[str, Any]:
+    return {"firings": found.firings, "ended": ended, "result_table": tables.of_value(found.run.result)}
+
+
+Facts = Callable[[House, Details], dict[str, Any]]
+PARTS: dict[str, tuple[str, Facts]] = {
+    "head": ("parts/run_head.html", _head),
+    "error": ("parts/run_error.html", _error),
+    "facts": ("parts/run_facts.html", _facts),
+    "artifacts": ("parts/run_artifacts.html", artifacts.shown),
+}
+"""A template, and what it shows besides what all of them do."""
 
 
 def _changed(house: House, run_id: int) -> dict[str, Any]:
