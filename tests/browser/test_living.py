@@ -158,7 +158,9 @@ def test_a_retry_shows_its_own_output_and_the_traceback(home: Home) -> None:
 
 def test_a_link_to_a_line_opens_there(home: Home) -> None:
     page = home.page
-    page.goto("/runs?job=counting")
+    home.run("flood")
+    home.expect_state("Succeeded")
+    page.goto("/runs?job=flood")
     page.locator("td.first a").first.click()
     page.wait_for_url("**/runs/*")
     page.goto(page.url + "#L3")
