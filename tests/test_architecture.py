@@ -64,6 +64,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("house",),
     ("store", "launch"),
+    ("outlook",),
     ("simulation",),
     ("runs", "triggers"),
     (
@@ -73,7 +74,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
 )
 """The parts of longhouse. An arrow points down; sideways only among the verbs and on the floor."""
-SIDEWAYS = (6, 11)
+SIDEWAYS = (6, 12)
 ONLY_FROM = {
     "serving": {"cli"},
     "app": {"serving"},

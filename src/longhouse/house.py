@@ -13,11 +13,11 @@ from longhouse.feed import Feed
 from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter
 from longhouse.masking import Masker
+from longhouse.outlook import Outlook
 from longhouse.outward import Outward
 from longhouse.paths import Paths
 from longhouse.runs.keep import Keep
 from longhouse.setup import Setup
-from longhouse.simulation.outlook import Outlook
 from longhouse.store.database import Database
 from longhouse.store.reserve import Reserve
 from longhouse.vault import Keys

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from longhouse.repo import ages, beneath
 from longhouse.repo.git import COMMIT, Git, GitFailed, require_commit
+from longhouse.repo.history import MAX_FILE
 
 Files = dict[str, str]
 """Blob id by path relative to the tree."""
 
-MAX_FILE = 16 * 1024 * 1024
 ATTEMPTS = 5
 """Others may build, tamper with or prune the same checkout meanwhile."""
 IDLE_SECONDS = 3600.0

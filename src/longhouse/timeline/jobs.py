@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from longhouse import pauses
 from longhouse.house import House
-from longhouse.simulation.outlook import Facts
+from longhouse.outlook import Facts
 from longhouse.simulation.plan import Due, Plan
 from longhouse.store import timeline as rows
 from longhouse.store.database import Connection, Row
