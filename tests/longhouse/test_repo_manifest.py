@@ -63,6 +63,16 @@ def broken(read, **more):
     return caught.value
 
 
+def broken_where_it_stands(read, **more):
+    """Reading that hangs, ended after its child had told the line: it does so once it has run for 3 s, and when a busy
+    machine lets it begin is nobody's promise."""
+    for seconds in (3.5, 7.0, 14.0, 28.0):
+        error = broken(read, seconds=seconds, **more)
+        if error.line is not None:
+            break
+    return error
+
+
 @pytest.mark.parametrize("package", [True, False])
 def test_the_example_of_the_spec_is_read_with_and_without_a_package_file(tree, read, package):
     (tree / "manifest.py").write_text(SPEC_EXAMPLE)
@@ -159,9 +169,9 @@ def test_an_endless_loop_is_ended_and_its_line_is_told_meanwhile(tree, read):
         places.append((file, line))
         told.set()
 
-    error = broken(read, seconds=4.0, busy=busy)
+    error = broken_where_it_stands(read, busy=busy)
     assert told.is_set() and places[0][0] == "manifest.py" and places[0][1] in (3, 4)
-    assert error.message.startswith("The manifest is still not read after 4 s, it was at manifest.py:")
+    assert "s, it was at manifest.py:" in error.message
     assert error.place in ("manifest.py:3", "manifest.py:4")
 
 
@@ -259,5 +269,5 @@ def test_parameters_that_do_not_fit_name_the_register(tree, read):
 
 def test_the_second_child_is_ended_as_the_first_would_be(tree, read):
     with_script(tree, "while True: pass\ndef run(): ...\n")
-    error = broken(read, seconds=3.5)
-    assert "still not read after 3.5 s" in error.message and error.place == "jobs/a.py:4"
+    error = broken_where_it_stands(read)
+    assert "still not read after" in error.message and error.place == "jobs/a.py:4"
