@@ -90,11 +90,13 @@ def _settled(house: House) -> list[Gap]:
     ids = _ids(house)
     for first in range(0, len(ids), BATCH):
         with house.db.write() as db:
+            now = house.clock.now()
+            found = jumps.gaps(house, db)
             for job_id in ids[first : first + BATCH]:
                 job = jobs.get(db, job_id)
                 if job is not None:
                     with suppress(BadCron):
-                        ledger.settle_job(house, db, job, house.clock.now())
+                        ledger.settle_job(house, db, job, now, found)
     with house.db.read() as db:
         gaps = jumps.current(db)
     if not gaps:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from longhouse import jumps, queue
 from longhouse.house import SYSTEM, House
+from longhouse.jumps import Gap
 from longhouse.runs import retry
 from longhouse.store import firings, jobs
 from longhouse.store import runs as run_rows
 from longhouse.store.database import Connection, Row
 from longhouse.store.jobs import Job
 from longhouse.triggers import BadCron, Trigger, fullness, trigger_of
-from longhouse.triggers.misfire import End, Fire, Missed, Overlap, admitted, policy_of, settle, without
+from longhouse.triggers.misfire import ROOM, End, Fire, Missed, Overlap, admitted, policy_of, settle, without
 
 BATCH = 200
 """Jobs in one transaction."""
@@ -28,21 +30,23 @@ def standing(job: Job) -> End | None:
 
 
 def overlap_of(db: Connection, job: Job, now: int) -> Overlap:
-    """By the runs that are in the way at `now`: see `store.runs.in_the_way`."""
-    return Overlap(job.spec.overlap, len(run_rows.in_the_way(db, job.id, now)))
+    """By the runs that are in the way at `now`: see `store.runs.in_the_way`. Where none can be, nobody looks."""
+    rule = job.spec.overlap
+    return Overlap(rule, 0 if ROOM[rule] == math.inf else len(run_rows.in_the_way(db, job.id, now)))
 
 
-def settle_job(house: House, db: Connection, job: Job, now: int) -> int:
+def settle_job(house: House, db: Connection, job: Job, now: int, gaps: list[Gap] | None = None) -> int:
     """Enter every due time of `job` up to `now`, start what is to start; the number of new runs.
 
-    A disabled or paused job has one open entry instead and is left alone.
+    A disabled or paused job has one open entry instead and is left alone. `gaps` are those of this transaction, for
+    whoever settles many jobs in it: asked for after `now` was.
     """
     trigger = trigger_of(job.spec, house.zone)
     if trigger is None or standing(job) is not None:
         return 0
     if job.cursor > now:
         job = rewind(house, db, job, now)
-    held = [(gap.low, gap.high) for gap in jumps.gaps(house, db)]
+    held = [(gap.low, gap.high) for gap in (jumps.gaps(house, db) if gaps is None else gaps)]
     up_since = house.up_since if house.up_since <= now else None
     entries = settle(trigger, job.cursor, now, policy=policy_of(job.spec), up_since=up_since, held=held)
     if not entries:

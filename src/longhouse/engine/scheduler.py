@@ -130,11 +130,12 @@ class Scheduler:
         """One transaction; when each of the jobs is due next."""
         upcoming: dict[str, int | None] = {}
         with self._house.db.write() as db:
+            gaps = jumps.gaps(self._house, db)
             for job_id in job_ids:
                 job = jobs.get(db, job_id)
                 trigger = _trigger(self._house, job) if job else None
                 if job is not None and trigger is not None:
-                    ledger.settle_job(self._house, db, job, now)
+                    ledger.settle_job(self._house, db, job, now, gaps)
                 upcoming[job_id] = trigger.after(max(now, job.cursor)) if job and trigger else None
         return upcoming
 

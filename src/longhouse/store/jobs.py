@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from longhouse.store.database import Connection, Row, many, one, run
@@ -38,9 +39,16 @@ class Job:
     """By itself or with the whole instance, as far as the ledger has been told; see longhouse.pauses."""
 
 
+@lru_cache(maxsize=4096)
+def _described(text: str) -> JobDescription:
+    """Most of what is read about a thousand jobs, over and over, is what their manifest said long ago. Nobody changes
+    one: it is frozen, and its parameters are only ever copied."""
+    return job_description(json.loads(text))
+
+
 def _job(row: Row) -> Job:
     fields: dict[str, Any] = dict(row)
-    fields["spec"] = job_description(json.loads(row["spec"]))
+    fields["spec"] = _described(row["spec"])
     fields["enabled"], fields["paused"] = bool(row["enabled"]), bool(row["paused"])
     return Job(**fields)
 
