@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from longhouse.errors import NotFound
 from longhouse.house import House
 from longhouse.store import failures as rows
 from longhouse.store.database import Connection, Row
+from longhouse.store.failures import Pair
 
 DAYS = 14
 """In the strip of a group."""
@@ -49,21 +50,30 @@ def list_failures(
     `after` on; and the place where the next page starts (None: that was all). With `job_id` only its runs count."""
     since = 0 if days is None else _midnights(house, days)[0]
     with house.db.read() as db:
-        found = rows.groups(db, since=since, limit=limit + 1, offset=after, job_id=job_id)
-        shown = _told(house, db, found[:limit])
-    return shown, after + limit if len(found) > limit else None
+        found = grouped(rows.pairs(db, job_id=job_id), since)
+        shown = _told(house, db, found[after : after + limit], job_id)
+    return shown, after + limit if len(found) > after + limit else None
 
 
 def get_failure(house: House, fingerprint: str) -> Failure:
     """Raises NotFound."""
     with house.db.read() as db:
-        found = rows.group(db, fingerprint)
-        if found is None:
+        found = grouped(rows.pairs(db, fingerprint=fingerprint))
+        if not found:
             raise NotFound(
                 f"no run failed in the way {fingerprint!r}",
                 hint="Its runs may have been swept away. List what fails with: longhouse-jobs runs errors",
             )
-        return _told(house, db, [found])[0]
+        return _told(house, db, found)[0]
+
+
+def grouped(pairs: Iterable[Pair], since: int = 0) -> list[list[Pair]]:
+    """Those of the same kind together, the kind seen last first; without kinds not seen since `since`."""
+    kinds: dict[str, list[Pair]] = {}
+    for each in pairs:
+        kinds.setdefault(each.fingerprint, []).append(each)
+    seen = [(max(each.last for each in kind), name) for name, kind in kinds.items()]
+    return [kinds[name] for last, name in sorted(seen, key=lambda pair: (-pair[0], pair[1])) if last >= since]
 
 
 def others(house: House, fingerprint: str | None) -> int:
@@ -74,28 +84,22 @@ def others(house: House, fingerprint: str | None) -> int:
         return max(0, rows.others(db, fingerprint, MANY + 1) - 1)
 
 
-def _told(house: House, db: Connection, found: list[Row]) -> list[Failure]:
-    prints = [row["fingerprint"] for row in found]
-    newest = {row["id"]: row for row in rows.newest(db, [row["newest"] for row in found])}
-    jobs: dict[str, dict[str, int]] = {each: {} for each in prints}
-    for row in rows.jobs_of(db, prints):
-        jobs[row["fingerprint"]][row["job_id"]] = row["count"]
-    days: dict[str, list[int]] = {each: [0] * DAYS for each in prints}
-    begins = _midnights(house, DAYS)
-    for row in rows.by_quarter(db, prints, begins[0]):
-        days[row["fingerprint"]][min(bisect_right(begins, row["at"]), DAYS) - 1] += row["count"]
+def _told(house: House, db: Connection, found: list[list[Pair]], job_id: str | None = None) -> list[Failure]:
+    last = [max(kind, key=lambda each: (each.last, each.newest)) for kind in found]
+    examples = {row["id"]: row for row in rows.newest(db, [each.newest for each in last])}
+    days = rows.by_day(db, [each.fingerprint for each in last], _midnights(house, DAYS), job_id)
     return [
         Failure(
-            fingerprint=row["fingerprint"],
-            **_example(newest[row["newest"]]),
-            count=row["count"],
-            first=row["first"],
-            last=row["last"],
-            newest=row["newest"],
-            jobs=jobs[row["fingerprint"]],
-            days=tuple(days[row["fingerprint"]]),
+            fingerprint=newest.fingerprint,
+            **_example(examples[newest.newest]),
+            count=sum(each.runs for each in kind),
+            first=min(each.first for each in kind),
+            last=newest.last,
+            newest=newest.newest,
+            jobs={each.job_id: each.runs for each in sorted(kind, key=lambda each: (-each.runs, each.job_id))},
+            days=tuple(days[newest.fingerprint]),
         )
-        for row in found
+        for kind, newest in zip(found, last, strict=True)
     ]
 
 

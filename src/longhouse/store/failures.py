@@ -1,60 +1,87 @@
-"""Failed runs by what they have in common. Read from the index runs_failed_as alone, but for the newest of each."""
+"""Failed runs by what they have in common. Read from the index runs_failed_as alone, but for the newest of each.
+
+That index has the runs of one job that failed in one way side by side, so it is walked from one such pair to the next:
+of the runs between only their number is wanted, and that of those days that are drawn.
+"""
 
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from longhouse.store.database import Connection, Row, many
 
-GROUPS = """
-SELECT fingerprint, count(*) AS count, min(finished_at) AS first, max(finished_at) AS last, max(id) AS newest
-  FROM runs INDEXED BY runs_failed_as WHERE fingerprint IS NOT NULL {only}
- GROUP BY fingerprint HAVING last >= :since ORDER BY last DESC, fingerprint LIMIT :limit OFFSET :offset
+PRINTS = """
+WITH RECURSIVE prints (f) AS (
+    SELECT min(fingerprint) FROM runs INDEXED BY runs_failed_as WHERE fingerprint IS NOT NULL
+     UNION ALL
+    SELECT (SELECT min(fingerprint) FROM runs INDEXED BY runs_failed_as WHERE fingerprint > f)
+      FROM prints WHERE f IS NOT NULL
+)"""
+NAMED = "WITH RECURSIVE prints (f) AS (SELECT value FROM json_each(:fingerprints))"
+JOBS = """
+, pairs (f, j) AS (
+    SELECT f, (SELECT min(job_id) FROM runs INDEXED BY runs_failed_as WHERE fingerprint = f)
+      FROM prints WHERE f IS NOT NULL
+     UNION ALL
+    SELECT f, (SELECT min(job_id) FROM runs INDEXED BY runs_failed_as WHERE fingerprint = f AND job_id > j)
+      FROM pairs WHERE j IS NOT NULL
+)"""
+OF_JOB = ", pairs (f, j) AS (SELECT f, :job_id FROM prints WHERE f IS NOT NULL)"
+COUNTED = """
+SELECT f, j,
+       (SELECT count(*) FROM runs INDEXED BY runs_failed_as WHERE fingerprint = f AND job_id = j),
+       (SELECT min(finished_at) FROM runs INDEXED BY runs_failed_as WHERE fingerprint = f AND job_id = j),
+       (SELECT max(finished_at) FROM runs INDEXED BY runs_failed_as WHERE fingerprint = f AND job_id = j),
+       (SELECT id FROM runs INDEXED BY runs_failed_as WHERE fingerprint = f AND job_id = j
+         ORDER BY finished_at DESC, id DESC LIMIT 1)
+  FROM pairs WHERE j IS NOT NULL
+"""
+SINCE = """
+SELECT f, finished_at FROM pairs CROSS JOIN runs INDEXED BY runs_failed_as
+    ON fingerprint = f AND job_id = j AND finished_at >= :since
+ WHERE j IS NOT NULL
 """
 
 
-def groups(db: Connection, *, since: int, limit: int, offset: int = 0, job_id: str | None = None) -> list[Row]:
-    """fingerprint, count, first, last (milliseconds), newest (a run's id); the one seen last first.
+class Pair(NamedTuple):
+    """The runs of one job that failed in one way."""
 
-    `since`: only those seen since then; they are counted whole.
-    """
-    values = {"since": since, "limit": limit, "offset": offset, "job_id": job_id}
-    return many(db, GROUPS.format(only="AND job_id = :job_id" if job_id is not None else ""), values)
-
-
-def group(db: Connection, fingerprint: str) -> Row | None:
-    found = many(
-        db,
-        GROUPS.format(only="AND fingerprint = :fingerprint"),
-        {"since": 0, "limit": 1, "offset": 0, "fingerprint": fingerprint},
-    )
-    return found[0] if found else None
+    fingerprint: str
+    job_id: str
+    runs: int
+    first: int
+    last: int
+    """Milliseconds."""
+    newest: int
+    """The run that ended last."""
 
 
-def jobs_of(db: Connection, fingerprints: list[str], since: int = 0) -> list[Row]:
-    """fingerprint, job_id and count, most runs first."""
-    return many(
-        db,
-        "SELECT fingerprint, job_id, count(*) AS count FROM runs INDEXED BY runs_failed_as"
-        " WHERE fingerprint IN (SELECT value FROM json_each(:fingerprints)) AND finished_at >= :since"
-        " GROUP BY fingerprint, job_id ORDER BY count DESC, job_id",
-        {"fingerprints": json.dumps(fingerprints), "since": since},
-    )
+def pairs(db: Connection, *, fingerprint: str | None = None, job_id: str | None = None) -> list[Pair]:
+    """Of all failures, or of those of one kind, or of one job."""
+    prints, jobs = PRINTS if fingerprint is None else NAMED, JOBS if job_id is None else OF_JOB
+    values = {"fingerprints": json.dumps([fingerprint]), "job_id": job_id}
+    found: list[Any] = db.execute(prints + jobs + COUNTED, _only(prints + jobs, values)).fetchall()
+    return [each for each in map(Pair._make, found) if each.runs]
 
 
-QUARTER_MS = 900_000
-"""Days begin on a quarter of an hour in every zone."""
+def by_day(
+    db: Connection, fingerprints: Sequence[str], begins: Sequence[int], job_id: str | None = None
+) -> dict[str, list[int]]:
+    """Of each kind how many runs failed on each day; `begins` says when the days begin, the last of them goes on."""
+    jobs = JOBS if job_id is None else OF_JOB
+    values = {"fingerprints": json.dumps(list(fingerprints)), "job_id": job_id, "since": begins[0]}
+    found = {each: [0] * len(begins) for each in fingerprints}
+    rows: Any = db.execute(NAMED + jobs + SINCE, _only(NAMED + jobs + SINCE, values))
+    for fingerprint, at in rows:  # to sort them into days takes SQLite three times as long
+        found[fingerprint][bisect_right(begins, at) - 1] += 1
+    return found
 
 
-def by_quarter(db: Connection, fingerprints: list[str], since: int) -> list[Row]:
-    """fingerprint, at (milliseconds, a quarter of an hour begins) and count."""
-    return many(
-        db,
-        "SELECT fingerprint, finished_at / :quarter * :quarter AS at, count(*) AS count FROM runs"
-        " INDEXED BY runs_failed_as WHERE fingerprint IN (SELECT value FROM json_each(:fingerprints))"
-        " AND finished_at >= :since GROUP BY 1, 2",
-        {"fingerprints": json.dumps(fingerprints), "since": since, "quarter": QUARTER_MS},
-    )
+def _only(sql: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if f":{name}" in sql}
 
 
 def newest(db: Connection, run_ids: list[int]) -> list[Row]:
