@@ -14,11 +14,13 @@ import secrets
 import ssl
 import subprocess
 import threading
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,6 +38,8 @@ ON_PUSH = {
     "push protection": "GH013: Repository rule violations found. Push cannot contain secrets (GITHUB PUSH PROTECTION)",
 }
 RETRY_AFTER = 120
+ENDLESS = 1 << 40
+"""Bytes that the one file of an endless pack claims to have."""
 NAMES = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
 
 
@@ -130,11 +134,13 @@ class GitServer:
         script.chmod(0o755)
 
 
-def plain(*args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def plain(
+    *args: str, check: bool = True, env: Mapping[str, str] = MappingProxyType({}), given: str = ""
+) -> subprocess.CompletedProcess[str]:
     """git as somebody else runs it."""
     who = ("-c", "user.name=Grace", "-c", "user.email=grace@example.org", "-c", "gc.auto=0")
-    clean = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
-    return subprocess.run(["git", *who, *args], check=check, capture_output=True, text=True, env=clean)
+    clean = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, **env}
+    return subprocess.run(["git", *who, *args], check=check, capture_output=True, text=True, env=clean, input=given)
 
 
 def authority(folder: Path) -> tuple[Path, ssl.SSLContext]:
@@ -268,10 +274,36 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [line.partition(": ") for line in head.decode().split("\r\n") if line]
         headers = {name: value for name, _, value in lines}
         status = int(headers.pop("Status", "200").split()[0])
-        if fault == "cut off" and b"PACK" in content:
+        if fault == "endless" and b"packfile\n" in content:
+            self._endless(content.partition(b"packfile\n")[0] + b"packfile\n")
+        elif fault == "corrupt" and b"PACK" in content:
+            at = content.index(b"PACK") + 12
+            self._answer(status, content[:at] + bytes(reversed(content[at : at + 40])) + content[at + 40 :], headers)
+        elif fault == "cut off" and b"PACK" in content:
             self._answer(status, content, headers, only=content.index(b"PACK") + 20)
         else:
             self._answer(status, content, headers)
+
+    def _endless(self, begun: bytes) -> None:
+        """A pack with one file that never ends, about 25 MB of it a second."""
+        size, head = ENDLESS >> 4, bytearray([0xB0 | ENDLESS & 15])
+        while size:
+            head.append(size & 127 | (128 if size >> 7 else 0))
+            size >>= 7
+        packed, noise = zlib.compressobj(0), secrets.token_bytes(65_000)
+        self.server.ours.requests.append((self.command, self.path, 200))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-git-upload-pack-result")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(begun)
+        more = b"PACK" + (2).to_bytes(4) + (1).to_bytes(4) + bytes(head)
+        while self.server.ours.fault == "endless" and not self.server.ours.released.wait(0.002):
+            for at in range(0, len(more), 65_000):
+                part = more[at : at + 65_000]
+                self.wfile.write(f"{len(part) + 5:04x}".encode() + b"\x01" + part)
+            more = packed.compress(noise)
+        self.close_connection = True
 
     def _answer(
         self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, only: int | None = None

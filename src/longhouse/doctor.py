@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from longhouse import held, jobs
 from longhouse.clock import iso
+from longhouse.errors import LonghouseError
 from longhouse.house import House
-from longhouse.repo import leaks, panel, sync
+from longhouse.repo import bootstrap, leaks, panel, sync
+from longhouse.repo.git_program import require_recent
 from longhouse.store import attempts as attempt_rows
 from longhouse.store import integrity, runs
 from longhouse.store.faults import DAMAGED_HINT
@@ -30,6 +32,7 @@ def report(house: House) -> list[Check]:
     """All checks of a running instance, in a stable order."""
     return [
         _manifest(house),
+        _git(house),
         _repo(house),
         *_sync(house),
         _database(house),
@@ -53,6 +56,16 @@ def _manifest(house: House) -> Check:
         f"the newest commit does not load: {place}: {state.error}",
         f"Commit {(state.loaded_commit or '')[:10]} still runs. Mend it, or: longhouse-jobs repo restore --loaded",
     )
+
+
+def _git(house: House) -> Check:
+    """It may have been replaced since the server started."""
+    try:
+        git = bootstrap.opened(house.paths)
+        found = require_recent(git.version(), git.program)
+    except LonghouseError as error:
+        return Check("git", "error", error.message, error.hint)
+    return Check("git", "ok", f"version {found} at {git.program}")
 
 
 def _repo(house: House) -> Check:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from longhouse.errors import LonghouseError, NotFound
+from longhouse import doctor
+from longhouse.errors import CannotStart, LonghouseError, NotFound
 from longhouse.paths import Paths
-from longhouse.repo import bootstrap, checkouts, commits, git, history
+from longhouse.repo import bootstrap, checkouts, commits, git, git_program, history
 from longhouse.repo.git import ConfigRefused, Git, GitFailed, GitTimedOut
 
 SPY = """#!{python} -IS
@@ -373,7 +374,65 @@ def test_many_threads_may_use_one_git(repo, paths):
 
 
 def test_a_machine_without_git_is_told_what_to_install(monkeypatch):
-    monkeypatch.setattr(git, "SEARCHED", (str(Path("/nonexistent")),))
+    monkeypatch.setattr(git_program, "SEARCHED", (str(Path("/nonexistent")),))
     with pytest.raises(LonghouseError) as refused:
-        git.find_program()
+        git_program.find_program()
     assert refused.value.kind == "cannot_start" and "apt-get install git" in refused.value.hint
+
+
+@pytest.fixture
+def other_git(tmp_path, monkeypatch):
+    """A program in the place of git that says these words of its version."""
+
+    def made(words):
+        program = tmp_path / "bin" / "git"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho '{words}'\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(git_program, "SEARCHED", (str(program.parent),))
+        bootstrap.opened.cache_clear()
+        return program
+
+    yield made
+    bootstrap.opened.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("git version 2.37.9", "git 2.37.9 at {} is too old: 2.38 is needed at least"),
+        ("git version 1.99.0.rc1", "git 1.99.0.rc1 at {} is too old: 2.38 is needed at least"),
+        ("hello", "{} does not say which version of git it is"),
+        ("", "{} does not say which version of git it is"),
+    ],
+)
+def test_an_older_git_ends_the_start_with_a_sentence_before_anything_is_made(other_git, paths, words, said):
+    program = other_git(words)
+    with pytest.raises(CannotStart) as refused:
+        bootstrap.ensure(paths, known_commits=False)
+    assert refused.value.message == said.format(program) and refused.value.hint
+    assert not paths.tree.exists() and not paths.git_dir.exists()
+
+
+def test_versions_of_all_kinds_are_understood():
+    for words in (
+        "git version 2.38.0",
+        "git version 2.39.5 (Apple Git-154)",
+        "git version 2.45.GIT",
+        "git version 3.0",
+    ):
+        assert git_program.require_recent(words + "\n", Path("git")) == words.split()[2]
+    assert git_program.require_recent(subprocess.check_output(["git", "version"], text=True), Path("git"))
+
+
+def test_the_doctor_says_which_git_it_is_and_when_it_has_become_too_old(house, other_git):
+    house.paths.work.mkdir(exist_ok=True)
+    bootstrap.ensure(house.paths, known_commits=False)
+    found = {check.name: check for check in doctor.report(house)}
+    assert found["git"].status == "ok" and str(bootstrap.opened(house.paths).program) in found["git"].message
+    program = other_git("git version 2.30.2")
+    found = {check.name: check for check in doctor.report(house)}["git"]
+    assert found.status == "error" and found.message == f"git 2.30.2 at {program} is too old: 2.38 is needed at least"
+    program.unlink()
+    bootstrap.opened.cache_clear()
+    assert "not installed" in {check.name: check for check in doctor.report(house)}["git"].message

@@ -20,6 +20,7 @@ from longhouse.masking import Masker
 from longhouse.paths import Paths
 from longhouse.repo import commits, history, hook, leaks, starter
 from longhouse.repo.git import Git
+from longhouse.repo.git_program import require_recent
 
 BRANCH = "main"
 MANIFEST = "manifest.py"
@@ -63,6 +64,7 @@ def _ensure(paths: Paths, known_commits: bool) -> Booted:
     had_files = paths.tree.is_dir() and any(paths.tree.iterdir())
     _drop_empty(paths.git_dir)
     git = opened(paths)
+    require_recent(git.version(), git.program)
     made = adopted = False
     if not paths.git_dir.exists():
         made, adopted = True, had_files

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from longhouse.errors import CannotStart, LonghouseError, NotFound, StorageFull
+from longhouse.errors import LonghouseError, NotFound, StorageFull
 from longhouse.repo import git_config
 from longhouse.repo.git_config import SWITCHED
+from longhouse.repo.git_program import find_program
 
-SEARCHED = ("/usr/bin", "/usr/local/bin", "/bin", "/opt/git/bin")
 SECONDS = 60.0
 GRACE_SECONDS = 10.0
 """Between TERM and KILL: git removes its lock files when it is terminated, and cannot when it is killed."""
@@ -40,6 +40,8 @@ LOOK_SECONDS = 0.25
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 REF = re.compile(r"refs/(?!.*(?:\.\.|//|/\.|\.lock(?:/|\Z)|@\{))[A-Za-z0-9][A-Za-z0-9._/@+-]{0,200}(?<![./])\Z")
 BRANCH = re.compile(r"(?!.*(?:\.\.|//|/\.|\.lock(?:/|\Z)|@\{))[A-Za-z0-9_][A-Za-z0-9._/@+-]{0,200}(?<![./])\Z")
+FULL = re.compile(rb"^(?!remote:).*(?:No space left on device|Disk quota exceeded)", re.MULTILINE)
+"""Said of our disk, not of the remote's."""
 EMPTY_ATTRIBUTES = "* -text !eol !ident !filter !working-tree-encoding !diff !merge\n"
 
 
@@ -142,6 +144,10 @@ class Git:
         self.check_config()
         view = self._view()
         return self._run(args, view, view, cwd=view, codes=EVERY, extra=settings, env=env, seconds=seconds, stop=stop)
+
+    def version(self) -> str:
+        """What git says of itself."""
+        return self._run(("version",), None, None, cwd=self._private()).out.decode("utf-8", "replace")
 
     def create(self, branch: str) -> None:
         """Make `git_dir` a new repository whose first branch is `branch`; it must not exist."""
@@ -263,9 +269,9 @@ class Git:
         argv = [str(self.program), *([] if locks else ["--no-optional-locks"]), *where, *flags, *args]
         clean = self._environment() | ({"GIT_INDEX_FILE": str(index)} if index else {}) | dict(env or {})
         result = self._finish(argv, cwd, clean, data, limit, SECONDS if seconds is None else seconds, stop)
+        if result.code != 0 and FULL.search(result.err):
+            raise StorageFull(f"the disk is full: git {args[0]} could not write", hint="Free some disk space.")
         if result.code not in codes and not result.cut:
-            if b"No space left on device" in result.err or b"Disk quota exceeded" in result.err:
-                raise StorageFull(f"the disk is full: git {args[0]} could not write", hint="Free some disk space.")
             raise GitFailed(f"git {args[0]} failed: {self._reason(result)}", exit_code=result.code)
         return result
 
@@ -325,13 +331,6 @@ class Git:
         lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))] or text.splitlines()
         said = "; ".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in lines[:3])
         return said[:500] or (f"signal {-result.code}" if result.code < 0 else f"exit code {result.code}")
-
-
-def find_program() -> Path:
-    found = shutil.which("git", path=os.pathsep.join(SEARCHED))
-    if found is None:
-        raise CannotStart("git is not installed on this machine", hint="Install it, on Debian: apt-get install git")
-    return Path(found)
 
 
 def require_commit(text: str) -> str:

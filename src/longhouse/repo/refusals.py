@@ -77,6 +77,12 @@ class CutOff(SyncFailed):
     code = "sync.cut_off"
 
 
+class Unsound(SyncFailed):
+    """What the remote sent is damaged, or made so that git does not take it."""
+
+    code = "sync.unsound"
+
+
 class Redirected(SyncFailed):
     """The remote sends us to another address, and a token is not carried there."""
 
@@ -93,6 +99,12 @@ class Unreachable(SyncFailed):
     """There is no connection to the remote's host."""
 
     code = "sync.unreachable"
+
+
+class TooLarge(SyncFailed):
+    """The remote sends more than is taken at once."""
+
+    code = "sync.too_large"
 
 
 class PushRefused(SyncFailed):
@@ -113,6 +125,10 @@ class Answer:
 CONNECT_ANEW = "Make a new one (for GitHub: fine-grained, this repository, Contents: read and write) and connect again."
 ADDRESS = re.compile(r"'?https?://[^\s']+'?")
 """What is said here is kept in the clear, and the remote's name is not."""
+UNSOUND = (
+    *("fsck error", "bad object", "unknown object type", "inflate returned", "pack is corrupted", "pack signature"),
+    *("pack has", "corrupt", "all necessary objects", "missing necessary objects", "not a valid object"),
+)
 OWN_WORDS = re.compile(r"^remote: ?(.*)$", re.MULTILINE)
 
 
@@ -217,6 +233,11 @@ def _of_connection(said: str) -> SyncFailed | None:
         )
     if any(word in low for word in ("operation too slow", "timed out", "timeout was reached")):
         return RemoteSilent("the remote does not answer", hint="It is tried again by itself.")
+    if "early eof" not in low and any(word in low for word in UNSOUND):
+        return Unsound(
+            f"what the remote sent is not sound, and none of it was taken{_reason(said)}",
+            hint="Let `git fsck` look at the repository there.",
+        )
     broken = ("early eof", "hung up unexpectedly", "disconnect", "rpc failed", "recv failure", "index-pack failed")
     if any(
         word in low
@@ -228,7 +249,6 @@ def _of_connection(said: str) -> SyncFailed | None:
             "unexpected eof",
             "reset by peer",
             "bytes remaining to read",
-            "corrupt",
         )
     ):
         return CutOff(
@@ -244,6 +264,17 @@ def _of_connection(said: str) -> SyncFailed | None:
 
 def silent(seconds: float) -> RemoteSilent:
     return RemoteSilent(f"the remote did not finish within {seconds:.0f} s", hint="It is tried again by itself.")
+
+
+def too_large(most: int) -> TooLarge:
+    return TooLarge(
+        f"the remote sends more than {most / 2**20:g} MiB, which is the most for one sync; nothing of it was kept",
+        hint="A jobs repo holds code: take large files out of the remote's history, or connect another repository.",
+    )
+
+
+def moved() -> SyncFailed:
+    return SyncFailed("the remote's branch was put elsewhere while it was read", hint="It is tried again by itself.")
 
 
 def _else(said: str) -> SyncFailed:

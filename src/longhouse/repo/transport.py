@@ -20,6 +20,7 @@ from longhouse.errors import Unavailable
 from longhouse.masking import Masker
 from longhouse.repo import ages, refusals
 from longhouse.repo.git import Git, GitTimedOut, Stop, require_branch, require_commit
+from longhouse.repo.quarantine import Quarantine, quarantine
 from longhouse.repo.remote import Remote
 from longhouse.vault import Secret, write_private
 
@@ -80,9 +81,17 @@ class Line:
         commit = self.refs().branches.get(self.remote.branch)
         if commit is None:
             return None
-        refspec = f"+refs/heads/{require_branch(self.remote.branch)}:{INCOMING}"
-        self._call("fetch", "--no-tags", "--no-write-fetch-head", "--no-progress", self._address(), refspec)
-        return self.git.ref(INCOMING)
+        branch = f"refs/heads/{require_branch(self.remote.branch)}"
+        with quarantine(self.git) as arriving:
+            words = ("--no-tags", "--no-write-fetch-head", "--no-progress", self._address(), branch)
+            self._call("fetch", *words, arriving=arriving)
+            if arriving.too_large():
+                raise refusals.too_large(arriving.most)
+            arriving.admit()
+        if self.git.read("cat-file", "-e", f"{commit}^{{commit}}", codes=(0, 1, 128)).code != 0:
+            raise refusals.moved()
+        self.git.set_ref(INCOMING, commit)
+        return commit
 
     def push(self, commit: str, branch: str, *, dry: bool = False) -> None:
         """Never with force. Raises SyncFailed."""
@@ -95,7 +104,8 @@ class Line:
         parts = urlsplit(self.remote.url)
         return parts._replace(netloc=f"{self.remote.user}@{parts.netloc.rpartition('@')[2]}").geturl()
 
-    def _call(self, *args: str) -> str:
+    def _call(self, *args: str, arriving: Quarantine | None = None) -> str:
+        """What git printed. `arriving`: where objects go that come."""
         seconds = self._until - time.monotonic()
         if seconds <= 0:
             raise refusals.silent(TRY_SECONDS)
@@ -103,6 +113,7 @@ class Line:
             trace = folder / "trace"
             env = {
                 **self.network,
+                **(arriving.env if arriving else {}),
                 "GIT_ASKPASS": str(folder / "ask"),
                 "GIT_TRACE_CURL": str(trace),
                 "GIT_TRACE_CURL_NO_DATA": "1",
@@ -116,10 +127,18 @@ class Line:
                 "fetch.recurseSubmodules=false",
             )
             try:
-                result = self.git.contact(*args, env=env, settings=settings, seconds=seconds, stop=self.stop)
+                result = self.git.contact(
+                    *args,
+                    env=env,
+                    settings=settings,
+                    seconds=seconds,
+                    stop=lambda: self.stop() or (arriving is not None and arriving.too_large()),
+                )
             except GitTimedOut as error:
                 if self.stop():
                     raise Unavailable("the server is stopping") from error
+                if arriving is not None and arriving.too_large():
+                    raise refusals.too_large(arriving.most) from error
                 raise refusals.silent(seconds) from error
             answered = refusals.answers(trace.read_text("utf-8", "replace")) if trace.exists() else ()
         out = result.out.decode("utf-8", "replace")
