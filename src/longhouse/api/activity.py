@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,8 +14,9 @@ from longhouse.activity import Act
 from longhouse.api.paging import Cursor, Limit, link_next, number
 from longhouse.clock import iso
 from longhouse.doors import TheHouse, needs
+from longhouse.doors.routes import routes
 
-router = APIRouter(tags=["access"])
+router = routes(tags=["access"])
 
 Time = Annotated[str, Query(max_length=40, description="ISO 8601; without a zone it is in the instance's.")]
 

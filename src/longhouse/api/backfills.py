@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,11 +17,12 @@ from longhouse.api.runs import when
 from longhouse.backfills import MOST, Range
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.errors import Invalid
 from longhouse.house import House
 from longhouse.store.backfills import Backfill
 
-router = APIRouter(tags=["backfills"])
+router = routes(tags=["backfills"])
 
 BackfillId = Annotated[int, Path(ge=1, le=LARGEST, description="The backfill's number.")]
 Moment = Annotated[str, Field(max_length=64, description="ISO 8601; without a zone, in that of the instance.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -13,10 +13,11 @@ from longhouse.api.paging import LARGEST
 from longhouse.api.replies import TheReplies
 from longhouse.bulk import MOST, Outcome
 from longhouse.doors import TheCaller, needs
+from longhouse.doors.routes import routes
 from longhouse.errors import Invalid
 from longhouse.house import House
 
-router = APIRouter(tags=["bulk"])
+router = routes(tags=["bulk"])
 
 JobIds = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=MOST, description="Ids of jobs.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, Field
 
 from longhouse import doctor
 from longhouse.doors import TheHouse, needs
+from longhouse.doors.routes import routes
 
-router = APIRouter(tags=["health"])
+router = routes(tags=["health"])
 
 
 class CheckShown(BaseModel):

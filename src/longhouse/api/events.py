@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
+from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
@@ -18,11 +18,12 @@ from longhouse.api.paging import LARGEST
 from longhouse.api.streams import RETRY
 from longhouse.api.tail import BATCH, TOPIC, Event, Tail, event, framed
 from longhouse.doors import Caller, TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.errors import Invalid
 from longhouse.house import House
 from longhouse.store import events as rows
 
-router = APIRouter(tags=["events"])
+router = routes(tags=["events"])
 
 MOST_LOGS = 16
 PING_SECONDS = 15.0

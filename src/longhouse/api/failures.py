@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,9 +13,10 @@ from longhouse import failures
 from longhouse.api.paging import Cursor, Limit, link_next, number
 from longhouse.clock import iso
 from longhouse.doors import TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.failures import Failure
 
-router = APIRouter(tags=["runs"])
+router = routes(tags=["runs"])
 
 
 class ErrorShown(BaseModel):

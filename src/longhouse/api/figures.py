@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, Field
 
 from longhouse import figures
 from longhouse.api.jobs import JobId
 from longhouse.clock import iso
 from longhouse.doors import TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.figures import Span
 
-router = APIRouter(tags=["jobs"])
+router = routes(tags=["jobs"])
 
 
 class SpanShown(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi import Depends, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, Strict
 from starlette.responses import Response
 
@@ -13,13 +13,14 @@ from longhouse.api.replies import TheReplies
 from longhouse.api.runs import when
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.doors.problems import ConditionMissing
+from longhouse.doors.routes import routes
 from longhouse.drafts import Draft
 from longhouse.edits import Edit
 from longhouse.errors import Invalid, NotFound
 from longhouse.house import House
 from longhouse.repo import names, tree
 
-router = APIRouter(tags=["files"])
+router = routes(tags=["files"])
 
 READ = [Depends(needs("jobs:read"))]
 WRITE = [Depends(needs("jobs:write"))]

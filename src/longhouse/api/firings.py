@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,10 +15,11 @@ from longhouse.api.paging import LARGEST, Cursor, Limit, link_next, number
 from longhouse.api.runs import when
 from longhouse.clock import parse_iso
 from longhouse.doors import TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.errors import Invalid
 from longhouse.ledger import Firing
 
-router = APIRouter(tags=["jobs"])
+router = routes(tags=["jobs"])
 
 DAY_MS = 24 * 60 * 60 * 1000
 

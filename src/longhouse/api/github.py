@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -12,11 +12,12 @@ from longhouse.api.replies import TheReplies
 from longhouse.api.runs import when
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.house import House
 from longhouse.repo import connecting, github_account, github_device, github_web
 from longhouse.repo.github import Repository
 
-router = APIRouter(tags=["repo"])
+router = routes(tags=["repo"])
 
 SYNC = [Depends(needs("repo:sync"))]
 

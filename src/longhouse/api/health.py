@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Query
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from longhouse import held, jobs
 from longhouse.doors import TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.errors import LonghouseError, StorageFull
 from longhouse.house import House
 from longhouse.repo import sync
@@ -26,7 +27,7 @@ from longhouse.store import attempts as attempt_rows
 from longhouse.store import jobs as job_rows
 from longhouse.store import runs as run_rows
 
-router = APIRouter(tags=["health"])
+router = routes(tags=["health"])
 
 KEPT_SECONDS = 2.0
 """Strangers may ask: an answer serves everybody for this long."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi import Depends, Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from longhouse.api.runs import RunShown, run_shown, when
 from longhouse.clock import iso
 from longhouse.doors import Caller, TheCaller, TheHouse, needs
 from longhouse.doors.problems import Stale
+from longhouse.doors.routes import routes
 from longhouse.finding import Looked
 from longhouse.house import House
 from longhouse.jobs import Overview
@@ -25,7 +26,7 @@ from longhouse.store.database import Row
 from longhouse.store.idempotency import Joined
 from longhouse.triggers.words import in_words
 
-router = APIRouter(tags=["jobs"])
+router = routes(tags=["jobs"])
 
 JobId = Annotated[str, Path(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}, description="The job's id.")]
 UPCOMING = 10

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import Depends, Header, Query
 from fastapi import Path as InPath
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
@@ -22,12 +22,13 @@ from longhouse.api.paging import LARGEST, Cursor, link_next, number
 from longhouse.api.runs import RunId
 from longhouse.api.streams import LOOK_SECONDS, RETRY
 from longhouse.doors import ARTIFACT_POLICY, LOG_POLICY, Caller, TheCaller, TheHouse, needs, still_here
+from longhouse.doors.routes import routes
 from longhouse.errors import Invalid, NotFound
 from longhouse.house import House
 from longhouse.runs.state import TERMINAL
 from longhouse.store.database import Row
 
-router = APIRouter(tags=["runs"])
+router = routes(tags=["runs"])
 
 StreamName = Literal["out", "err", "log", "system", "gap"]
 STREAMS: dict[StreamName, output.Stream] = {

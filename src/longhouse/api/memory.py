@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from longhouse import jobs
 from longhouse.api.jobs import JobId
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from zerg._wire import MAX_STATE_BYTES, size_of_state
 
-router = APIRouter(tags=["jobs"])
+router = routes(tags=["jobs"])
 
 
 class Memory(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -12,10 +12,11 @@ from longhouse import job_templates, new_jobs
 from longhouse.api.jobs import ParameterShown
 from longhouse.api.replies import TheReplies
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.job_templates import Template
 from longhouse.new_jobs import Created, Wanted
 
-router = APIRouter(tags=["jobs"])
+router = routes(tags=["jobs"])
 
 
 class AskedShown(ParameterShown):

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from longhouse.doors import Needs, needs
+from longhouse.doors.routes import routes
 from longhouse.version import VERSION
 
-router = APIRouter()
+router = routes()
 
 DESCRIPTION = (
     "Scheduled jobs as Python files in a git repo, run durably by one process. Send a token as "

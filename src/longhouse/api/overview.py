@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from longhouse import overview, search
@@ -12,9 +12,10 @@ from longhouse.api.doctor import CheckShown
 from longhouse.api.runs import RunShown, run_shown, when
 from longhouse.clock import iso
 from longhouse.doors import TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.overview import Overview
 
-router = APIRouter(tags=["instance"])
+router = routes(tags=["instance"])
 
 READ = [Depends(needs("jobs:read")), Depends(needs("runs:read"))]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -14,10 +14,11 @@ from longhouse.api.repo import FileChanged, readable
 from longhouse.api.runs import RunId
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.repo import past
 from longhouse.repo.history import Compared
 
-router = APIRouter(tags=["repo"])
+router = routes(tags=["repo"])
 
 COMMITISH = "^[0-9a-f]{4,64}$"
 Commitish = Annotated[str, Query(pattern=COMMITISH, description="A commit's id, or the first 4 or more digits of it.")]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from longhouse import pauses
 from longhouse.api.runs import when
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.store.pauses import Pause
 
-router = APIRouter(tags=["instance"])
+router = routes(tags=["instance"])
 
 
 class Until(BaseModel):

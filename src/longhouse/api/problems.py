@@ -6,16 +6,17 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from longhouse.doors import problems
+from longhouse.doors.routes import routes
 from longhouse.errors import Invalid, LonghouseError, NotFound
 
-router = APIRouter()
+router = routes()
 
 
 def install(app: FastAPI) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,12 +15,13 @@ from longhouse.api.runs import when
 from longhouse.api.sync import SyncShown, sync_shown
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.repo import panel
 from longhouse.repo.git import GitFailed
 from longhouse.repo.history import Commit
 from longhouse.simulation import impact
 
-router = APIRouter(tags=["repo"])
+router = routes(tags=["repo"])
 
 SHA = "^[0-9a-f]{40}$"
 

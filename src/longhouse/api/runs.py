@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,12 +14,13 @@ from longhouse.api.paging import LARGEST, Cursor, Limit, link_next, number
 from longhouse.api.replies import TheReplies
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.house import House
 from longhouse.runs.state import Reason, RunState
 from longhouse.store.database import Row
 from longhouse.store.runs import Run
 
-router = APIRouter(tags=["runs"])
+router = routes(tags=["runs"])
 
 RunId = Annotated[int, Path(ge=1, le=LARGEST, description="The run's number.")]
 

@@ -6,15 +6,16 @@ from datetime import timedelta
 from datetime import timezone as fixed
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from longhouse.clock import iso, moment
 from longhouse.doors import TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.errors import Invalid
 from longhouse.triggers.preview import MOST, BadSchedule, Firing, preview
 
-router = APIRouter(tags=["schedules"])
+router = routes(tags=["schedules"])
 
 
 class FiringAhead(BaseModel):

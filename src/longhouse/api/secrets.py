@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from longhouse import secrets
 from longhouse.api.runs import when
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.house import House
 from longhouse.secrets import Shown
 from longhouse.vault import Secret
 
-router = APIRouter(tags=["secrets"])
+router = routes(tags=["secrets"])
 
 WRITE = [Depends(needs("secrets:write"))]
 Name = Annotated[str, Path(max_length=200, description="The secret's name, which is also its environment variable.")]

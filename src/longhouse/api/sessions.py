@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
@@ -12,8 +12,9 @@ from longhouse import accounts, passwords
 from longhouse.accounts import Living
 from longhouse.clock import iso
 from longhouse.doors import Caller, TheCaller, TheHouse, needs, peer_of
+from longhouse.doors.routes import routes
 
-router = APIRouter(tags=["access"])
+router = routes(tags=["access"])
 
 ADMIN = [Depends(needs("admin"))]
 SessionId = Annotated[str, Path(max_length=64, description="The session's id, as the list has it.")]

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from longhouse import settings
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.settings import Setting
 
-router = APIRouter(tags=["settings"])
+router = routes(tags=["settings"])
 
 ADMIN = [Depends(needs("admin"))]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from longhouse import stopping
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 
-router = APIRouter(tags=["health"])
+router = routes(tags=["health"])
 
 
 class StopWanted(BaseModel):

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import Depends, Header
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,13 +15,14 @@ from longhouse.api.replies import TheReplies
 from longhouse.api.runs import when
 from longhouse.clock import iso
 from longhouse.doors import TheCaller, TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.errors import Forbidden, Invalid
 from longhouse.house import House
 from longhouse.repo import remote, sync
 from longhouse.repo.sync_state import State, Trouble
 from longhouse.vault import Secret
 
-router = APIRouter(tags=["repo"])
+router = routes(tags=["repo"])
 
 SYNC = [Depends(needs("repo:sync"))]
 ADMIN = [Depends(needs("admin"))]

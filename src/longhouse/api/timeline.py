@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,12 +16,13 @@ from longhouse.api.paging import Limit, link_next
 from longhouse.api.runs import when
 from longhouse.clock import iso
 from longhouse.doors import TheHouse, needs
+from longhouse.doors.routes import routes
 from longhouse.errors import Invalid
 from longhouse.simulation.plan import Collision
 from longhouse.timeline import Lane
 from longhouse.triggers import BadCron
 
-router = APIRouter(tags=["timeline"])
+router = routes(tags=["timeline"])
 
 READ = [Depends(needs("runs:read")), Depends(needs("jobs:read"))]
 DAY_MS = 86_400_000

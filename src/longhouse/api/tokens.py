@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,10 +16,11 @@ from longhouse.api.runs import when
 from longhouse.clock import iso, parse_iso
 from longhouse.doors import TheCaller, TheHouse, needs
 from longhouse.doors.callers import may_give
+from longhouse.doors.routes import routes
 from longhouse.errors import Invalid
 from longhouse.store.accounts import Token
 
-router = APIRouter(tags=["access"])
+router = routes(tags=["access"])
 
 TokenId = Annotated[int, Path(ge=1, le=LARGEST, description="The token's number.")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from longhouse import accounts
@@ -19,11 +19,12 @@ from longhouse.doors import (
     safe_next,
     set_session,
 )
+from longhouse.doors.routes import routes
 from longhouse.errors import LonghouseError
 from longhouse.web.form_data import TheForm
 from longhouse.web.page import outside
 
-router = APIRouter(include_in_schema=False)
+router = routes(include_in_schema=False)
 
 
 @router.get("/login")

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from longhouse import held, jobs, pauses, stopping
 from longhouse.clock import iso
+from longhouse.doors.routes import routes
 from longhouse.errors import LonghouseError
 from longhouse.house import House
 from longhouse.repo import panel, sync
@@ -118,7 +119,7 @@ def note_events(request: Request) -> None:
 
 def pages() -> APIRouter:
     """For the routes of pages: in no description of the API; what is new is noted before anything is read."""
-    return APIRouter(include_in_schema=False, dependencies=[Depends(note_events)])
+    return routes(include_in_schema=False, dependencies=[Depends(note_events)])
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
