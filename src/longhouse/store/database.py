@@ -253,17 +253,12 @@ Row = dict[str, Any]
 
 def many(connection: Connection, sql: str, bindings: Mapping[str, Any] | None = None) -> list[Row]:
     """All rows, each as a dict. Fetches to the end: an unfinished RETURNING keeps the write lock."""
-    cursor = connection.cursor()
-    names: list[str] = []
-
-    def as_dict(cursor: apsw.Cursor, row: tuple[Any, ...]) -> Row:
-        if not names:  # the same for every row: to ask each time takes longer than the row
-            names.extend(column[0] for column in cursor.get_description())
-        return dict(zip(names, row, strict=True))
-
-    cursor.row_trace = as_dict
-    rows: list[Any] = cursor.execute(sql, bindings or {}).fetchall()
-    return rows
+    cursor = connection.execute(sql, bindings or {})
+    try:
+        names = [column[0] for column in cursor.get_description()]
+    except apsw.ExecutionCompleteError:  # there is no row
+        return []
+    return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def one(connection: Connection, sql: str, bindings: Mapping[str, Any] | None = None) -> Row | None:
