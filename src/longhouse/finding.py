@@ -15,7 +15,6 @@ from longhouse.jobs import Overview
 from longhouse.moments import moment_of
 from longhouse.pauses import INSTANCE
 from longhouse.store import jobs as rows
-from longhouse.store.database import Row
 from longhouse.store.run_search import Wanted
 
 SHOWS = ("on", "off", "paused", "failing", "never")
@@ -144,22 +143,22 @@ def ids(house: House, looked: Looked) -> list[str]:
 
 def _labels(house: House, looked: Looked) -> list[Label]:
     with house.db.read() as db:
-        found = rows.labels(db, outcomes=looked.show in ("failing", "never"))
+        found = rows.labels(db, last=looked.show == "failing", ran=looked.show == "never")
     held = pauses.current(house)
-    return [_label(row, INSTANCE in held or row["id"] in held) for row in found]
-
-
-def _label(row: Row, paused: bool) -> Label:
-    return Label(
-        id=row["id"],
-        description=row["description"],
-        project=row["project"] or "",
-        tags=tuple(json.loads(row["tags"])) if row["tags"] not in (None, "[]") else (),
-        enabled=bool(row["enabled"]),
-        paused=paused,
-        last=row.get("last"),
-        ran=bool(row.get("ran")),
-    )
+    everything = INSTANCE in held
+    return [
+        Label(
+            job_id,
+            description,
+            project or "",
+            tuple(json.loads(tags)) if tags not in (None, "[]") else (),
+            bool(enabled),
+            everything or job_id in held,
+            last,
+            bool(ran),
+        )
+        for job_id, description, project, tags, enabled, last, ran in found
+    ]
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------

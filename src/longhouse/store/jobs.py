@@ -106,6 +106,12 @@ def schedules(db: Connection) -> list[Schedule]:
     return [Schedule(**row) for row in rows]
 
 
+def source_files(db: Connection) -> frozenset[str]:
+    """Those that define the functions of the manifest's jobs."""
+    rows = many(db, "SELECT DISTINCT spec ->> 'source_file' AS file FROM jobs WHERE removed_at IS NULL")
+    return frozenset(row["file"] for row in rows)
+
+
 def counts(db: Connection) -> tuple[int, int]:
     """Jobs of the manifest, and how many of them are enabled."""
     row = one(db, "SELECT count(*) AS known, coalesce(sum(enabled), 0) AS enabled FROM jobs WHERE removed_at IS NULL")
@@ -137,20 +143,24 @@ def those(db: Connection, job_ids: list[str]) -> list[Job]:
     return [found[job_id] for job_id in job_ids if job_id in found]
 
 
-def labels(db: Connection, *, outcomes: bool) -> list[Row]:
+Labelled = tuple[str, str, str | None, str | None, int, str | None, int]
+
+
+def labels(db: Connection, *, last: bool = False, ran: bool = False) -> list[Labelled]:
     """What lists of jobs are searched and grouped by: id, description, project, tags (JSON), enabled; in order of ids.
 
-    `outcomes` adds `last`: the state of the run that ended last, None if none has, and `ran`: there is any run.
+    With `last` the state of the run that ended last, None if none has; with `ran` whether there is any run.
     """
-    more = (
-        ", (SELECT state FROM runs INDEXED BY runs_ended WHERE job_id = jobs.id AND finished_at IS NOT NULL"
-        " ORDER BY finished_at DESC LIMIT 1) AS last, EXISTS (SELECT 1 FROM runs WHERE job_id = jobs.id) AS ran"
+    state = (
+        "(SELECT state FROM runs INDEXED BY runs_ended WHERE job_id = jobs.id AND finished_at IS NOT NULL"
+        " ORDER BY finished_at DESC LIMIT 1)"
     )
-    return many(
-        db,
-        "SELECT id, coalesce(spec ->> 'description', '') AS description, spec ->> 'project' AS project,"  # noqa: S608
-        f" spec ->> 'tags' AS tags, enabled{more if outcomes else ''} FROM jobs WHERE removed_at IS NULL ORDER BY id",
-    )
+    any_run = "EXISTS (SELECT 1 FROM runs WHERE job_id = jobs.id)"
+    rows: list[Any] = db.execute(
+        "SELECT id, coalesce(spec ->> 'description', ''), spec ->> 'project', spec ->> 'tags', enabled,"  # noqa: S608
+        f" {state if last else 'NULL'}, {any_run if ran else '0'} FROM jobs WHERE removed_at IS NULL ORDER BY id"
+    ).fetchall()
+    return rows
 
 
 def ahead(db: Connection, now: int) -> list[str]:
