@@ -114,7 +114,7 @@ def _of_now(known: Sequence[Job]) -> dict[str, JobDescription]:
 def locks(house: House, tree: Path, definitions: Sequence[JobDescription]) -> tuple[LockFile, ...]:
     """The locks that `tree` should have and has not; its jobs were described, so all of it is resolved."""
     found: dict[str, LockFile] = {}
-    for file in (None, *dict.fromkeys(job.source_file for job in definitions)):
+    for file in (None, *dict.fromkeys(job.source_file for job in definitions if job.script_environment)):
         asked = wanted(tree, file)
         if asked is not None and asked.file not in found and lockfiles.body(tree, asked) is None:
             key, _ = house.environments.of(tree, file)
@@ -138,9 +138,12 @@ def write_locks(house: House, tree: Path, definitions: Sequence[JobDescription])
 def without_stale(house: House, text: str, definitions: Sequence[JobDescription]) -> str:
     """jobs.toml as it must be once the manifest says `definitions`: an override goes when somebody edits `enabled` in
     the manifest. Raises ManifestBroken."""
+    overrides = jobs_toml.read(text)
+    if not overrides:
+        return text
     with house.db.read() as db:
         before = {job.id: job.spec.enabled for job in rows.all_jobs(db)}
-    stale = jobs_toml.stale(before, {job.id: job.enabled for job in definitions}, jobs_toml.read(text))
+    stale = jobs_toml.stale(before, {job.id: job.enabled for job in definitions}, overrides)
     return jobs_toml.changed(text, dict.fromkeys(stale)) if stale else text
 
 
@@ -170,7 +173,7 @@ def _inside_functions(house: House, git: Git, state: TreeState) -> bool:
     if head is None or not 0 < len(changed) <= MOST_AT_ONCE or not jobs.manifest(house).ok:
         return False
     with house.db.read() as db:
-        known = {job.spec.source_file for job in rows.all_jobs(db)}
+        known = rows.source_files(db)
     return known.issuperset(changed) and all(_only_bodies(house, git, head, path) for path in changed)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,7 @@ def describe(house: House, tree: Path, busy: Busy = lambda file, line: None) -> 
     """Raises ManifestBroken."""
     reader = reading.Reader(house.launcher, house.sdk, house.paths.work)
 
+    @cache
     def environment(file: str | None) -> tuple[str, Interpreter]:
         try:
             return house.environments.of(tree, file)
@@ -234,7 +236,9 @@ def describe(house: House, tree: Path, busy: Busy = lambda file, line: None) -> 
         check=lambda job: problem(house, job),
         busy=busy,
     )
-    return definitions, {job.id: environment(job.source_file)[0] for job in definitions}
+    return definitions, {
+        job.id: environment(job.source_file if job.script_environment else None)[0] for job in definitions
+    }
 
 
 def problem(house: House, job: JobDescription) -> str | None:

@@ -52,22 +52,26 @@ class Message:
 
     fields: ClassVar[dict[str, Any]] = {}
     """Field name -> default, in order."""
+    _required: ClassVar[frozenset[str]] = frozenset()
+    _fresh: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         cls.fields = {name: cls.__dict__.get(name, REQUIRED) for name in cls.__annotations__}
+        cls._required = frozenset(name for name, default in cls.fields.items() if default is REQUIRED)
+        cls._fresh = tuple(name for name, default in cls.fields.items() if type(default) is _Fresh)
         cls.__dataclass_fields__ = _StandardFields()  # type: ignore[attr-defined]
 
     def __init__(self, **given: Any) -> None:
-        values = self.__dict__
-        for name, default in self.fields.items():
-            if name in given:
-                values[name] = given.pop(name)
-            elif default is REQUIRED:
-                raise TypeError(f"{type(self).__name__} needs {name}")
-            else:
-                values[name] = default.make() if type(default) is _Fresh else default
-        if given:
-            raise TypeError(f"{type(self).__name__} has no {', '.join(given)}")
+        values = self.__dict__  # filled by whole dicts: a manifest has hundreds of jobs with dozens of fields
+        values.update(self.fields)
+        values.update(given)
+        if len(values) > len(self.fields):
+            raise TypeError(f"{type(self).__name__} has no {', '.join(given.keys() - self.fields)}")
+        if not given.keys() >= self._required:
+            raise TypeError(f"{type(self).__name__} needs {', '.join(sorted(self._required - given.keys()))}")
+        for name in self._fresh:
+            if name not in given:
+                values[name] = self.fields[name].make()
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__}.{name} cannot be changed")
@@ -90,12 +94,26 @@ class Message:
 
     def values(self) -> dict[str, Any]:
         """The fields as plain values, nested messages too: what JSON can carry, if the values can."""
-        return {name: _plain(value) for name, value in self.__dict__.items()}
+        return {
+            name: value if type(value) in PLAIN else _plain(value)  # a call for each would take as long as all else
+            for name, value in self.__dict__.items()
+        }
+
+    def telling(self) -> dict[str, Any]:
+        """As `values`, without what is as it would be anyway: most settings of most jobs."""
+        return {
+            name: value if type(value) in PLAIN else _plain(value, telling=True)
+            for name, value in self.__dict__.items()
+            if type(value) is not type(default := self.fields[name]) or value != default
+        }
 
 
-def _plain(value: Any) -> Any:
+PLAIN = frozenset((str, int, float, bool, dict, type(None)))
+
+
+def _plain(value: Any, *, telling: bool = False) -> Any:
     if isinstance(value, Message):
-        return value.values()
+        return value.telling() if telling else value.values()
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [_plain(each, telling=telling) for each in value]
     return value

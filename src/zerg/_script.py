@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 def script_block(source: str) -> str | None:
     """The TOML text of the `# /// script` block in a Python source, None without one. Raises ValueError for two."""
+    if "# /// script" not in source:
+        return None
     found: str | None = None
     lines: list[str] | None = None
     end: int | None = None

@@ -37,10 +37,13 @@ class ManifestLoader(TreeLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         path = self.get_filename(module.__name__)
-        if script_block(self.get_data(path).decode(errors="replace")) is None:
-            super().exec_module(module)
+        source = self.get_data(path)
+        block = script_block(source.decode(errors="replace"))
+        code: CodeType = self.source_to_code(source, path)
+        if block is None:
+            exec(code, module.__dict__)  # noqa: S102  # importing is that
             return
-        names = self.get_code(module.__name__).co_names  # compiled, so that a syntax error is found here and now
+        names = code.co_names
 
         def named(name: str) -> Any:
             if name.startswith("__") or name not in names:

@@ -1,8 +1,8 @@
 """The messages between a child process and the instance that started it.
 
 One socket, both ways: the parent sends exactly one request (`ReadManifest` or `RunJob`), the child answers with any
-number of notes and exactly one final message. Each message is one line of JSON, `{"is": "<class name>", …fields}`.
-Standard output is never read as a message.
+number of notes and exactly one final message. Each message is one line of JSON, `{"is": "<class name>", …fields}`,
+without fields that have their defaults: both sides have the same. Standard output is never read as a message.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ class BadMessage(ValueError):
 
 def encode(message: Message) -> bytes:
     """`message` as one line. Raises TypeError or ValueError for values that JSON cannot carry."""
-    data = dumps({"is": type(message).__name__, **message.values()}).encode() + b"\n"
+    data = dumps({"is": type(message).__name__, **message.telling()}).encode() + b"\n"
     if len(data) > MAX_MESSAGE_BYTES:
         raise ValueError(
             f"a {type(message).__name__} message of {len(data)} bytes is over the {MAX_MESSAGE_BYTES} allowed"
@@ -250,13 +250,11 @@ def decode(line: bytes) -> Any:
             fields = _sound(fields)
         cls = MESSAGES[fields.pop("is")]
         if cls is ManifestRead:
-            return ManifestRead(jobs=tuple(job_description(job) for job in fields["jobs"]))
+            return ManifestRead(jobs=tuple(job_description(job) for job in fields.get("jobs", ())))
         if cls is FunctionsRead:
-            fields["parameters"] = tuple(tuple(parameter(p) for p in each) for each in fields["parameters"])
-            fields["wants_context"], fields["source_lines"] = (
-                tuple(fields["wants_context"]),
-                tuple(fields["source_lines"]),
-            )
+            lists: dict[str, Any] = {name: tuple(value) for name, value in fields.items()}
+            lists["parameters"] = tuple(tuple(parameter(p) for p in each) for each in lists.get("parameters", ()))
+            return FunctionsRead(**lists)
         return cls(**fields)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadMessage(f"not a message: {error}") from error

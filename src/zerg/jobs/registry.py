@@ -71,7 +71,7 @@ class JobConfig:
         found = [unknown_setting(name, (*settings, "func", "queue_mode")) for name in unknown]
         if not isinstance(func, (FunctionType, Placeholder)):
             found.append(f"func is {func!r}, but has to be a function: def run(): …")
-        found += problems(settings)
+        found += problems(settings, JobConfig.__init__.__kwdefaults__ or {})
         if found:
             raise JobConfigError("\n".join(f"job {id!r}: {problem}." for problem in found))
         self.func = func

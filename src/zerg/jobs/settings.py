@@ -178,9 +178,10 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def problems(settings: dict[str, Any]) -> list[str]:
-    """One sentence for each mistake in the settings of one job."""
-    found = [f"{name} {problem}" for name, check in CHECKS.items() if (problem := check(settings[name]))]
+def problems(settings: dict[str, Any], defaults: dict[str, Any]) -> list[str]:
+    """One sentence for each mistake in the settings of one job. Most are at their defaults, which need no look."""
+    given = [name for name in CHECKS if name not in defaults or settings[name] is not defaults[name]]
+    found = [f"{name} {problem}" for name in given if (problem := CHECKS[name](settings[name]))]
     if settings["cron"] is not None and settings["every"] is not None:
         found.append("cron and every are both given, but a job has one schedule")
     if settings["concurrency_group"] is None and settings["concurrency_limit"] != 1:
