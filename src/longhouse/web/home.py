@@ -28,6 +28,7 @@ PLACES = {
 """Where what needs somebody is looked at and mended; all else is said under Instance."""
 LABELS = {
     "manifest": "Manifest",
+    "git": "Git",
     "repo": "Jobs repo",
     "sync": "Remote",
     "database": "Database",
