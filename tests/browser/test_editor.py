@@ -137,7 +137,8 @@ def test_leaving_with_unsaved_text_asks_first(page: Page) -> None:
 def test_tab_indents_and_escape_tab_leaves_the_editor(page: Page) -> None:
     page.goto(f"/repo/edit/{FILE}")
     expect(page.locator("#editor-keys")).to_contain_text("Esc then Tab leaves the editor")
-    content = page.get_by_role("textbox", name="Content")
+    content = page.locator(".cm-content")  # the plain field has the same role and name until the editor is there
+    expect(content).to_have_accessible_name("Content")
     content.click()
     page.keyboard.press("Control+Home")
     page.keyboard.press("Tab")
