@@ -63,6 +63,7 @@ PROMISES = {
     "P37": "Sync fails loudly, holds up no job, and never pushes with force",
     "P38": "Histories that have gone apart lose nothing",
     "P39": "No secret gets into history",
+    "P42": "No secret is found where it does not belong",
 }
 
 
@@ -93,6 +94,14 @@ class Table:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         self.proofs += [Proof(**values) for values in getattr(node, "workeroutput", {}).get("proofs", [])]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Every run says what it has shown, a soak too."""
+        if self.proofs:
+            terminalreporter.section("what was shown")
+            for proof in sorted(self.proofs, key=lambda p: (int(p.promise[1:]), p.figure)):
+                control = f" [control: {proof.control}]" if proof.control else ""
+                terminalreporter.write_line(f"{proof.promise}: {proof.figure}{control}")
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         shown = {proof.promise for proof in self.proofs}
