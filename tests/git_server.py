@@ -229,6 +229,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(401, b"bad credentials", {"WWW-Authenticate": 'Basic realm="git"'})
         elif fault == "403":
             self._answer(403, b"Resource not accessible by this token")
+        elif fault == "echo":
+            sent = self.headers["Authorization"].partition(" ")[2]
+            self._answer(403, f"{ours.token} may not, nor may {sent}".encode())
+        elif fault == "page":
+            self._answer(200, b"<html><p>Please sign in</p></html>", {"Content-Type": "text/html"})
+        elif fault == "nothing":
+            self._answer(200, b"", {"Content-Type": f"application/x-{urlsplit(self.path).query[8:]}-advertisement"})
         elif fault == "404" or not self.path.startswith(f"/{ours.path}/"):
             self._answer(404, b"Repository not found.")
         elif fault == "429":
