@@ -26,7 +26,8 @@ from zerg._wire import JobDescription
 
 Described = tuple[tuple[JobDescription, ...], dict[str, str]]
 """What a manifest registers, and the key of each job's environment."""
-Describe = Callable[[Path], Described]
+Describe = Callable[[str], Described]
+"""Of the id of a tree, whose checkout is there afterwards."""
 Trailers = tuple[tuple[str, str], ...]
 
 MOST_AT_ONCE = 3
@@ -67,9 +68,9 @@ def _with_consequences(house: House, git: Git, state: TreeState, but: Sequence[s
     staged = commits.stage(git, but=but, state=state)
     if staged.tree is None:
         return Outside(None)
-    place = checkouts.checkout(git, house.paths.checkouts, staged.tree)
+    place = house.paths.checkouts / staged.tree
     try:
-        found = describe(place)
+        found = describe(staged.tree)
         added = _bring_along(house, git, place, found)
         lines = trailers(house, found[0], jobs_toml.read_tree(house.paths.tree if added else place))
     except ManifestBroken as error:

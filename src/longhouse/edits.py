@@ -17,7 +17,7 @@ from longhouse.errors import Conflict, Invalid, LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.repo import beneath, changes, commits, jobs_toml, leaks, merging, messages, names, tree
 from longhouse.repo.changes import Writes
-from longhouse.repo.checkouts import checkout, listing
+from longhouse.repo.checkouts import listing
 from longhouse.repo.commits import CommitBlocked, Committed, TreeState
 from longhouse.repo.git import Git
 from longhouse.repo.merging import Merged
@@ -186,9 +186,9 @@ class _Plan:
         return changes.prepare(self.git, parents, writes, message, (name, f"{self.by.surface}@localhost"))
 
     def _described(self, commit: str) -> tuple[Described, Path]:
-        place = checkout(self.git, self.house.paths.checkouts, commit)
+        described, place = loading.describe(self.house, self.git, commit), self.house.paths.checkouts / commit
         jobs_toml.read_tree(place)
-        return loading.describe(self.house, place), place
+        return described, place
 
     def _known(self) -> set[str]:
         with self.house.db.read() as db:

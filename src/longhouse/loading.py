@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from longhouse.jobs import Manifest
 from longhouse.launch.python import Interpreter
 from longhouse.repo import bootstrap, changes, commits, jobs_toml, leaks
 from longhouse.repo import manifest as reading
-from longhouse.repo.checkouts import checkout
+from longhouse.repo.checkouts import checkout, listing
 from longhouse.repo.commits import Committed, TreeState
 from longhouse.repo.git import Git
+from longhouse.repo.requirements import REQUIREMENTS
 from longhouse.store import events, settings
 from longhouse.store import jobs as rows
 from longhouse.store import runs as run_rows
@@ -129,7 +130,7 @@ def commit_outside(house: House, git: Git, state: TreeState) -> Outside:
     if state.clean:  # git writes its lock file even when there is nothing to add
         return Outside(None)
     made = consequences.commit(
-        house, git, state, [leak.path for leak in found], lambda place: describe(house, place, _busy(house))
+        house, git, state, [leak.path for leak in found], lambda tree: describe(house, git, tree, _busy(house))
     )
     tell_commit(house, made.committed, SYSTEM)
     return made
@@ -178,12 +179,14 @@ def load(
 
     `described` is what somebody read from these very files a moment ago.
     """
-    tree = checkout(git, house.paths.checkouts, commit)
+    tree = house.paths.checkouts / commit
     try:
-        overrides = jobs_toml.read_tree(tree)
+        if described is not None:
+            checkout(git, house.paths.checkouts, commit)
         if isinstance(described, ManifestBroken):
             raise described
-        definitions, environments = described or describe(house, tree, _busy(house))
+        definitions, environments = described or describe(house, git, commit, _busy(house))
+        overrides = jobs_toml.read_tree(tree)
     except ManifestBroken as error:
         if house.feed.closing.is_set():
             return error  # it is we who ended the reading
@@ -217,9 +220,14 @@ def _busy(house: House) -> Busy:
     return busy
 
 
-def describe(house: House, tree: Path, busy: Busy = lambda file, line: None) -> Described:
-    """Raises ManifestBroken."""
+def describe(house: House, git: Git, commit: str, busy: Busy = lambda file, line: None) -> Described:
+    """What the manifest of a commit, or of a tree's id, registers; its checkout is there afterwards, even if that is
+    ManifestBroken."""
     reader = reading.Reader(house.launcher, house.sdk, house.paths.work)
+    tree, build = house.paths.checkouts / commit, partial(checkout, git, house.paths.checkouts, commit)
+    early = REQUIREMENTS not in listing(git, commit)  # else they say which interpreter reads it
+    if not early:
+        build()
 
     @cache
     def environment(file: str | None) -> tuple[str, Interpreter]:
@@ -235,6 +243,7 @@ def describe(house: House, tree: Path, busy: Busy = lambda file, line: None) -> 
         script_interpreter=lambda file: environment(file)[1],
         check=lambda job: problem(house, job),
         busy=busy,
+        meanwhile=build if early else lambda: None,
     )
     return definitions, {
         job.id: environment(job.source_file if job.script_environment else None)[0] for job in definitions

@@ -74,9 +74,8 @@ def _take(
 ) -> Restored:
     subject = f"Update jobs: restore {f'{path} of ' if path else ''}{target[:12]}"
     made = _prepared(git, head, writes, subject, by)
-    tree = checkouts.checkout(git, house.paths.checkouts, made)
+    described, tree = loading.describe(house, git, made), house.paths.checkouts / made
     overrides = jobs_toml.read_tree(tree)
-    described = loading.describe(house, tree)
     if not confirm_removal:
         with house.db.read() as db:
             before = {job.id for job in rows.all_jobs(db)}

@@ -8,7 +8,6 @@ from longhouse import jobs, loading, queue, secrets
 from longhouse.errors import NotFound
 from longhouse.house import By, House
 from longhouse.repo import bootstrap, commits, leaks
-from longhouse.repo.checkouts import checkout
 from longhouse.store import runs
 from longhouse.store.jobs import Job
 from longhouse.store.runs import Run
@@ -25,7 +24,7 @@ def trial(house: House, job_id: str, by: By, *, params: dict[str, Any] | None = 
         changed = commits.state(git).changed
         leaks.require_none(leaks.in_files(house.paths.tree, changed, secrets.masker(house).finds))
         commit = commits.snapshot(git)
-    definitions, environments = loading.describe(house, checkout(git, house.paths.checkouts, commit))
+    definitions, environments = loading.describe(house, git, commit)
     spec = next((each for each in definitions if each.id == job_id), None)
     if spec is None:
         known = ", ".join(sorted(each.id for each in definitions)) or "none"

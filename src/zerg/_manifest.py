@@ -36,7 +36,7 @@ def answer(request: ReadManifest, channel: Channel) -> None:
 
 def tell_when_busy(request: ReadManifest, channel: Channel | None) -> None:
     """Every so often say at which line of the tree we are; None stops it. What the line does goes on undisturbed."""
-    import signal
+    import _signal as signal  # type: ignore[import-not-found]  # without the enums that take a third of a start
 
     def tell(_number: int, frame: FrameType | None) -> None:
         while frame is not None:

@@ -103,8 +103,8 @@ class Message:
         """As `values`, without what is as it would be anyway: most settings of most jobs."""
         return {
             name: value if type(value) in PLAIN else _plain(value, telling=True)
-            for name, value in self.__dict__.items()
-            if type(value) is not type(default := self.fields[name]) or value != default
+            for (name, value), default in zip(self.__dict__.items(), self.fields.values(), strict=True)
+            if value is not default and (type(value) is not type(default) or value != default)
         }
 
 

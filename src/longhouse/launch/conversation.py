@@ -67,14 +67,16 @@ def ask(
     timeout_seconds: float,
     output_bytes: int = 64 * 1024,
     told: Callable[[Message], None] = lambda note: None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Answer:
     """Start a child, ask it, and wait for its end; at the timeout it is killed. Raises CannotLaunch.
 
-    `told` gets every note when it comes. The timeout counts from when the child executes. A final message is kept even
-    if the child does not end by then.
+    `told` gets every note when it comes. `meanwhile` is done while its interpreter starts, before it is asked; the
+    timeout counts from then. A final message is kept even if the child does not end by then.
     """
     answer = Answer()
     with launcher.start(spec) as child:
+        meanwhile()
         deadline = time.monotonic() + timeout_seconds
         with contextlib.suppress(OSError):
             child.messages.sendall(encode(request))

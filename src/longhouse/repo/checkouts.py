@@ -159,7 +159,7 @@ def _linked(git: Git, folder: Path, files: Files) -> Path | None:
         for path in files.keys() - new.keys():
             os.link(f"{source}/{path}", f"{tree}/{path}", follow_symlinks=False)
         for path, blob in new.items():
-            Path(tree, path).write_bytes(git.read("cat-file", "blob", blob).out)
+            Path(tree, path).write_bytes(_bytes_of(git, path, blob))
         for path in files:
             os.chmod(f"{tree}/{path}", READ_ONLY)
         for current, below, _ in os.walk(tree, topdown=False):
@@ -169,6 +169,15 @@ def _linked(git: Git, folder: Path, files: Files) -> Path | None:
         _discard(place)
         return None
     return place
+
+
+def _bytes_of(git: Git, path: str, blob: str) -> bytes:
+    """What `blob` holds. A file that was committed a moment ago still lies in the work tree."""
+    with suppress(OSError):
+        data = beneath.read(git.work_tree, path, MAX_FILE)
+        if data is not None and blob_id(data, len(blob)) == blob:
+            return data
+    return git.read("cat-file", "blob", blob).out
 
 
 def _newest(folder: Path) -> Path | None:

@@ -54,13 +54,16 @@ def load(
     script_interpreter: Callable[[str], Interpreter],
     check: Check = lambda job: None,
     busy: Callable[[str, int], None] = lambda file, line: None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[JobDescription, ...]:
     """The jobs that the manifest of `tree`, a checkout, registers, in order. Raises ManifestBroken.
+
+    The tree has to be there once `meanwhile` has been called, while the reader starts.
 
     `interpreter` is that of requirements.txt, `script_interpreter` gives that of a file with requirements of its own.
     `busy` is called, from another thread, with the line that reading has been at for some seconds.
     """
-    answer = _ask(reader, ReadManifest(tree=str(tree)), interpreter, busy)
+    answer = _ask(reader, ReadManifest(tree=str(tree)), interpreter, busy, meanwhile)
     if not isinstance(answer, ManifestRead):
         raise ManifestBroken("The manifest's reader gave an answer to another question", file=NAME)
     jobs = answer.jobs
@@ -112,7 +115,13 @@ def _completed(job: JobDescription, answer: FunctionsRead, at: int) -> JobDescri
     )
 
 
-def _ask(reader: Reader, request: ReadManifest, interpreter: Interpreter, busy: Callable[[str, int], None]) -> Message:
+def _ask(
+    reader: Reader,
+    request: ReadManifest,
+    interpreter: Interpreter,
+    busy: Callable[[str, int], None],
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Message:
     """The final answer of a child of its own. Raises ManifestBroken for everything else that can come of it."""
     reader.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="manifest-", dir=reader.work, ignore_cleanup_errors=True) as folder:
@@ -129,6 +138,7 @@ def _ask(reader: Reader, request: ReadManifest, interpreter: Interpreter, busy: 
             request,
             timeout_seconds=reader.timeout_seconds,
             told=lambda note: busy(note.file, note.line) if isinstance(note, Busy) else None,
+            meanwhile=meanwhile,
         )
     if isinstance(answer.final, ManifestFailed):
         failed = answer.final

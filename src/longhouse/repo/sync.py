@@ -12,7 +12,6 @@ from longhouse import audit, edits, loading, secrets
 from longhouse.errors import Conflict, LonghouseError, ManifestBroken
 from longhouse.house import By, House
 from longhouse.repo import bootstrap, commits, divergence, github_account, incoming, leaks, remote, sync_state
-from longhouse.repo.checkouts import checkout
 from longhouse.repo.git import Git
 from longhouse.repo.refusals import Redirected, SyncFailed, Unreachable, Untrusted
 from longhouse.repo.remote import Remote
@@ -182,7 +181,7 @@ def _waits(house: House, git: Git, commit: str, *, trusted: bool) -> Held | None
         sentence = "the remote holds commits that did not come from here, and this is the first sync with it"
         return Held("first", sentence, "Look at what it holds, then say yes: its code will run here.")
     try:
-        definitions, _ = loading.describe(house, checkout(git, house.paths.checkouts, commit))
+        definitions, _ = loading.describe(house, git, commit)
     except ManifestBroken as error:
         sentence = f"the manifest of the remote cannot be loaded: {error.place}: {error.message}"
         return Held(
