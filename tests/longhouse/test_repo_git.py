@@ -362,6 +362,15 @@ def test_a_moved_data_directory_works_as_before(paths, repo, tmp_path):
     assert checkouts.checkout(booted.git, moved.checkouts, head).is_dir()
 
 
+def test_what_a_kill_left_of_the_view_is_made_anew(paths, repo, tmp_path):
+    head = repo.head().commit
+    repo.read("log", "-1", head)
+    view = paths.cache / "git" / "view"
+    (view / "objects").unlink()
+    assert repo.read("log", "-1", "--format=%H", head).out.decode().strip() == head
+    assert (view / "objects").is_symlink()
+
+
 def test_many_threads_may_use_one_git(repo, paths):
     head = repo.head().commit
     seen = []

@@ -229,11 +229,14 @@ class Git:
         """A git directory with our configuration over the real objects and refs."""
         view = self.home / "view"
         with self._lock:
-            if view.is_dir() and os.readlink(view / "objects") == str(self.git_dir / "objects"):
-                return view
-            shutil.rmtree(view, ignore_errors=True)  # the data directory has moved
+            with suppress(FileNotFoundError):
+                if os.readlink(view / "objects") == str(self.git_dir / "objects"):
+                    return view
             self._private()
             new = Path(tempfile.mkdtemp(prefix="view-", dir=self.home))
+            with suppress(FileNotFoundError):  # the data directory has moved; half a view would be taken for one
+                view.rename(new / "moved")
+                shutil.rmtree(new / "moved", ignore_errors=True)
             (new / "info").mkdir()
             for name in ("objects", "refs", "packed-refs", "shallow"):
                 (new / name).symlink_to(self.git_dir / name)
