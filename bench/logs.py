@@ -126,7 +126,7 @@ def streaming(house: House, page: Page, seconds: float) -> Iterator[Figure]:
         "us",
         1e6 / RATE * 1.05,
     )
-    yield Figure("longest frame while it streams", frames[-1], "ms", 500)
+    yield Figure("longest frame while it streams", frames[-1], "ms", 100)
     yield Figure("frame, p95", frames[int(len(frames) * 0.95)], "ms", 100)
     yield Figure("last line shown after it was printed", behind * 1000, "ms", 1000)
-    yield Figure("lines in the page", page.locator("#log .l").count(), "", 4000)
+    yield Figure("lines in the page", page.locator("#log .l").count(), "", 600)

@@ -39,8 +39,8 @@ def numbers(window: log.Window) -> list[int]:
 def test_the_end_is_shown_first_and_earlier_lines_on_demand(tmp_path: Path) -> None:
     path = captured(tmp_path / "1.log", (Stream.OUT, b"".join(b"line %d\n" % n for n in range(1, 10_001))))
     window = log.tail(path, growing=False)
-    assert numbers(window) == list(range(8_001, 10_001))
-    assert (window.first, window.next, window.more_before, window.total) == (8_001, 10_001, True, 10_000)
+    assert numbers(window) == list(range(9_501, 10_001))
+    assert (window.first, window.next, window.more_before, window.total) == (9_501, 10_001, True, 10_000)
     seen = numbers(window)
     while window.more_before:
         window = log.before(path, window.first)
@@ -85,7 +85,10 @@ def test_a_reader_far_behind_is_taken_to_the_end(tmp_path: Path) -> None:
     path = captured(tmp_path / "1.log", (Stream.OUT, b"x\n" * 20_000), seal=False)
     window = log.since(path, 5, "", growing=True, jump=True)
     assert numbers(log.since(path, 5, "", growing=True))[0] == 5, "unless he reads there"
-    assert window.from_end and window.first > 5
+    assert window.from_end and window.next == window.total
+    assert len(numbers(window)) == log.OPENING, "of what he cannot have read he gets a few screens"
+    near = log.since(path, window.total - log.BEHIND, "", growing=True, jump=True)
+    assert len(numbers(near)) == log.BEHIND + 1, "what he can still follow comes whole"
 
 
 NASTY = [

@@ -15,19 +15,19 @@ from longhouse.web import times
 from longhouse.web.ansi import PLAIN, Ansi, Style
 from longhouse.web.text import CONTROL, symbol
 
-LINES = 2_000
-OPENING = 250
+LINES = 500
+"""A window, in whichever direction the reader goes: what a browser puts into a page between two frames."""
+OPENING = 120
 OPENING_BYTES = 44 * 1024
 """What a page comes with: the whole of it is to be there in an instant, over a slow line, too."""
 TEXT_BYTES = 320 * 1024
 FORWARD_BYTES = 128 * 1024
-"""Of text, for those who read on from a line: a thousand ordinary lines."""
+"""Of text, for those who read on from a line: more than a window of ordinary lines."""
 HTML_BYTES = 760 * 1024
 """A window's lines beyond this are left for the next one; with one more line of 64 KiB it stays under 1 MiB."""
-NEWS = 1_000
-"""Lines that a reader who follows gets at once."""
-BEHIND = 3_000
-"""A reader who follows and is this many lines behind is taken to the end."""
+BEHIND = 400
+"""A reader who follows and is this many lines behind is taken to the end, and gets as much of it as a page comes with:
+of thousands of lines a second nobody reads one, and what was passed over comes back when he scrolls up."""
 
 CONTROL_RUN = re.compile(f"(?:{CONTROL.pattern})+")
 KEY = re.compile(r"(-|\d{1,2})\.(-|\d{1,2})\.((?:[a-z]{2})*)")
@@ -106,15 +106,15 @@ def around(path: Path | None, line: int, *, growing: bool, view: View = ALL) -> 
         return tail(path, growing=growing, view=view)
     if found.more_after and found.lines[-1].number < line:  # those before it are long
         found = _read(path, view, from_line=line, most=FORWARD_BYTES)
-    return _window(found, view, growing=growing, keep_start=True, most=NEWS)
+    return _window(found, view, growing=growing, keep_start=True)
 
 
 def since(path: Path | None, line: int, style: str, *, growing: bool, jump: bool = False, view: View = ALL) -> Window:
     """From `line` on, with the colours of where the reader stopped. `jump`: the end instead, if that is far away."""
     found = _read(path, view, from_line=line, most=FORWARD_BYTES)
     if jump and found.total - line > BEHIND:
-        return tail(path, growing=growing, view=view)
-    window = _window(found, view, growing=growing, style=style, keep_start=True, most=NEWS)
+        return opening(path, growing=growing, view=view)
+    window = _window(found, view, growing=growing, style=style, keep_start=True)
     if not window.html:
         window.first, window.next, window.style = line, line, style
     return window
@@ -122,7 +122,7 @@ def since(path: Path | None, line: int, style: str, *, growing: bool, jump: bool
 
 def before(path: Path | None, line: int, *, view: View = ALL) -> Window:
     """The lines that come before `line`, as many as fit."""
-    count = LINES // 2
+    count = LINES
     if view.streams is not None:
         return _window(_before_of(path, line, count, view.streams), view, growing=False)
     while True:

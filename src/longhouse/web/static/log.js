@@ -2,9 +2,10 @@
 // from there is fetched again when it is wanted. Whatever was printed stays text: nothing here writes HTML.
 // log-search.js is its search: it hears log:bound and log:changed, and asks with log:show and log:anew.
 
-const MOST_LINES = 3000;
+const MOST_LINES = 1500;
+const STUCK_LINES = 600;  // who follows the end sees forty of them; each one more costs at every line that comes
 const FETCH_MS = 120;
-const NEAR_TOP = 240;
+const NEAR_TOP = 480;
 
 let log, stuck = true, fetching = false, again = false, timer = 0, lastFetch = 0, lastTook = 0, lastTop = 0;
 let newest = 0, leftAt = 0, anchor = 0, turn = 0;
@@ -72,11 +73,12 @@ function end() {
   by("follow").hidden = true;
 }
 
-/** Drop what is too much at the top, and keep what the reader sees where it is. */
+/** Drop what is too much at the top, and keep what the reader sees where it is. At the end nothing is measured for it:
+    that would lay out the lines that are about to go. */
 function trimTop() {
-  const all = lines(), tooMany = all.length - MOST_LINES;
+  const all = lines(), tooMany = all.length - (stuck ? STUCK_LINES : MOST_LINES);
   if (tooMany <= 0) return;
-  const height = log.scrollHeight;
+  const height = stuck ? 0 : log.scrollHeight;
   for (let at = 0; at < tooMany; at++) all[at].remove();
   setFirst();
   if (!stuck) log.scrollTop -= height - log.scrollHeight;
