@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -198,6 +200,26 @@ def test_what_changed_since_the_job_last_succeeded(home: House, client: TestClie
     assert (found["since"], found["same"]) == (first, False)
     assert found["changes"] == [{"kind": "M", "path": "jobs/work.py"}] and "+    return {'n': n / 0}" in found["diff"]
     assert client.get("/api/runs/999/changes").status_code == 404
+
+
+def test_the_command_says_what_changed_since_the_job_last_succeeded(
+    home: House, command: Callable[..., tuple[int, str, str]]
+):
+    load(home, "id='a', cron='0 8 * * *', max_attempts=1")
+    first = ran(home, RunState.SUCCEEDED)
+    assert command("runs", "changes", str(first)) == (0, "No run of this job succeeded before.\n", "")
+    again = ran(home, RunState.FAILED)
+    assert command("runs", "changes", str(again))[1] == f"Nothing: run {first} succeeded with the same code.\n"
+    put(home, "jobs/work.py", WORK.replace("n}", "n / 0}"))
+    loading.settle(home)
+    broken = ran(home, RunState.FAILED)
+    code, said, _ = command("runs", "changes", str(broken))
+    assert code == 0
+    assert said.startswith(f"1 file changed since run {first} succeeded\n  M jobs/work.py\n\n")
+    assert "\n+    return {'n': n / 0}\n" in said
+    assert json.loads(command("runs", "changes", str(broken), "--json")[1])["since"] == first
+    code, said, error = command("runs", "changes", "999")
+    assert (code, said) == (3, "") and "999" in error
 
 
 # --- the way back ----------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def show(call: Call, what: str) -> None:
         ("When", local(found["at"])),
         ("Subject", found["subject"]),
     ]
-    call.show(found, *aligned(head), *map(line, found["impact"]), "", *_diff_lines(call, found))
+    call.show(found, *aligned(head), *map(line, found["impact"]), "", *diff_lines(call, found))
 
 
 @command(repo)
@@ -83,7 +83,7 @@ def show(call: Call, what: str) -> None:
 def diff(call: Call, older: str, newer: str | None, path: str | None) -> None:
     """What differs between two commits, or between a commit and the files as they are now."""
     found = call.instance.get("/api/jobs/repo/diff", **{"from": older, "to": newer, "path": path})
-    call.show(found, *_diff_lines(call, found))
+    call.show(found, *diff_lines(call, found))
     if not found["changes"]:
         call.note("Nothing differs.")
 
@@ -157,7 +157,8 @@ def _restore_loaded(call: Call) -> None:
     call.show({"commit": made.commit, "subject": made.subject, "files": files}, line(text), *map(line, files))
 
 
-def _diff_lines(call: Call, found: dict[str, Any]) -> list[str]:
+def diff_lines(call: Call, found: dict[str, Any]) -> list[str]:
+    """The `diff` of an answer, as a terminal shows it."""
     lines = [
         _coloured(plain(each)) if call.colour else plain(each) for each in found["diff"].removesuffix("\n").split("\n")
     ]

@@ -1,4 +1,4 @@
-"""`run`, and `runs list|show|logs|cancel|rerun`."""
+"""`run`, and `runs list|errors|show|changes|logs|cancel|rerun`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from longhouse.cli import following, terminal
 from longhouse.cli.call import Call, aligned, command
 from longhouse.cli.jobs import JOB, PARAMS, TIMEOUT, job_ids, values
+from longhouse.cli.repo import diff_lines
 from longhouse.cli.terminal import line, plain
 from longhouse.cli.times import away, between, from_now, local
 
@@ -162,6 +163,20 @@ def show(call: Call, run_id: int) -> None:
     if found["error"] and found["error"].get("traceback"):
         lines += [f"    {text}" for text in plain(found["error"]["traceback"]).splitlines()]
     call.show(found, *lines)
+
+
+@command(runs)
+@RUN
+def changes(call: Call, run_id: int) -> None:
+    """What is different about a run's code since the last run of its job that succeeded."""
+    found = call.instance.get(f"/api/runs/{run_id}/changes")
+    if found["same"] is not False:
+        call.show(found, found["why"] or f"Nothing: run {found['since']} succeeded with the same code.")
+        return
+    count = len(found["changes"])
+    head = f"{count} file{'' if count == 1 else 's'} changed since run {found['since']} succeeded"
+    files = (f"  {each['kind']} {line(each['path'])}" for each in found["changes"])
+    call.show(found, head, *files, "", *diff_lines(call, found))
 
 
 def _ahead(run: dict[str, Any]) -> str | None:
