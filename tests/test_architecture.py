@@ -47,6 +47,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "queue",
             "history",
             "figures",
+            "forecast",
             "ledger",
             "pauses",
             "jumps",

@@ -160,10 +160,15 @@ def run_now(
         return _run(db, run_id)
 
 
-def checked_params(spec: JobDescription, given: dict[str, Any], *, text: bool) -> dict[str, Any]:
-    """The manifest's `params` overlaid with `given`, complete and of the right types. Raises Invalid naming each."""
+def checked_params(
+    spec: JobDescription, given: dict[str, Any], *, text: bool, over: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The manifest's `params` overlaid with `over` and then `given`, complete and of the right types.
+
+    Raises Invalid naming each.
+    """
     try:
-        values = {**spec.params, **coerce(spec.parameters, given, text=text, partial=True)}
+        values = {**spec.params, **(over or {}), **coerce(spec.parameters, given, text=text, partial=True)}
         return coerce(spec.parameters, values)
     except BadParameters as error:
         raise Invalid(
@@ -206,12 +211,13 @@ def rerun(
     same_commit: bool,
     params: dict[str, Any] | None = None,
     text: bool = False,
+    whole: bool = False,
     debug: bool | None = None,
     crowd: bool = False,
 ) -> Run:
     """The run once more: on the commit it ran, or on the one that is loaded now.
 
-    `params` change those that the run had; with `text` they come from a form, and are all there are. `debug` None: as
+    `params` change those that the run had, or with `whole` are all there are; `text` as in `run_now`. `debug` None: as
     the run had it. `crowd`: it is one of several that may wait for each other; whoever asks has seen to it that there
     was room for them.
 
@@ -225,9 +231,7 @@ def rerun(
         pinned = history.job_as_it_ran(job, old) if same_commit else get_known(db, old.job_id)
         values = old.params
         if params is not None or not same_commit:
-            values = checked_params(
-                pinned.spec, (params or {}) if text else {**old.params, **(params or {})}, text=text
-            )
+            values = checked_params(pinned.spec, params or {}, text=text, over={} if whole else old.params)
         trial = same_commit and old.trigger == "trial"
         if not trial and not crowd:
             _refuse_overlap(house, db, job)

@@ -302,6 +302,16 @@ def test_a_run_is_repeated_with_its_parameters(cli: Cli) -> None:
     assert cli("runs", "rerun", str(run["id"]), "--same-commit", "--follow").out == "hello Bob  []\n"
 
 
+@pytest.mark.parametrize("code", ["--same-commit", "--latest"])
+def test_a_run_is_repeated_with_some_parameters_changed(cli: Cli, code: str) -> None:
+    run = cli("run", "greet", "-p", "name=Bob", "--wait", "--json").json
+    again = cli("runs", "rerun", str(run["id"]), code, "-p", "times=2", "--wait", "--json").json
+    assert again["params"] == {**run["params"], "times": 2}, "read by its type; the others are as they were"
+    wrong = cli("runs", "rerun", str(run["id"]), code, "-p", "times=often")
+    assert (wrong.code, wrong.out) == (2, "") and "times" in wrong.err
+    assert cli("runs", "rerun", str(run["id"]), "-p", "times").code == 2
+
+
 def test_debug_logging_is_asked_for_shown_and_kept(cli: Cli) -> None:
     run = cli("run", "greet", "-p", "name=Bob", "--debug", "--wait", "--json").json
     assert run["debug"] is True

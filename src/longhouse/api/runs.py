@@ -116,6 +116,7 @@ class Rerun(BaseModel):
     params: dict[str, Any] | None = Field(
         default=None, description="Instead of those the run had; what is not named stays as it was."
     )
+    text: Annotated[bool, Field(description="The values of `params` are text, as typed at a command line.")] = False
     debug: Annotated[
         bool | None, Field(description="`logging` shows everything, and `ctx.debug` is true; null: as the run had it.")
     ] = None
@@ -200,7 +201,10 @@ def rerun(run_id: RunId, caller: TheCaller, replies: TheReplies, body: Rerun | N
 
     def again(house: House) -> RunShown:
         same = asked.commit == "same"
-        return run_shown(jobs.rerun(house, run_id, caller.by, same_commit=same, params=asked.params, debug=asked.debug))
+        new = jobs.rerun(
+            house, run_id, caller.by, same_commit=same, params=asked.params, text=asked.text, debug=asked.debug
+        )
+        return run_shown(new)
 
     return replies.once(202, again)
 

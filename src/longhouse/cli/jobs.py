@@ -1,4 +1,4 @@
-"""`jobs list|show|test|enable|disable|state`."""
+"""`jobs list|show|test|enable|disable|forecast|state`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from longhouse.cli import following
 from longhouse.cli.call import Call, aligned, command
 from longhouse.cli.terminal import line, plain
-from longhouse.cli.times import away, length, local
+from longhouse.cli.times import away, from_now, length, local
 from longhouse.errors import NotFound
 
 
@@ -199,6 +199,26 @@ def test(call: Call, job_id: str, params: tuple[str, ...], timeout: float | None
     body = {"params": values(params), "text": True}
     run = call.instance.post(f"/api/jobs/{following.segment(job_id)}/test", body)
     return following.follow(call, run, timeout)
+
+
+@command(jobs)
+@JOB
+@click.argument("moment", metavar="TIME")
+def forecast(call: Call, job_id: str, moment: str) -> None:
+    """Say what would become of a job if it were due at TIME: `2026-02-04 08:00`, or `90m` from now. Starts nothing."""
+    found = call.instance.get(f"/api/jobs/{following.segment(job_id)}/forecast", at=from_now(moment) or moment)
+    facts = [
+        ("Moment", f"{local(found['at'])} ({away(found['at'])})"),
+        ("Schedule", "due then" if found["scheduled"] else "not due then"),
+        ("Due before", local(found["before"]) or "-"),
+        ("Due after", local(found["after"]) or "-"),
+        ("Ledger", found["firing"]["end"] if found["firing"] else "-"),
+        ("Commit", found["commit"][:12]),
+        *((f"-p {name}", line(str(value))) for name, value in found["params"].items()),
+        *([("In that minute", ", ".join(found["beside"]))] if found["beside"] else []),
+    ]
+    said = [found["verdict"], *(f"  {line(text)}" for text in found["reasons"])]
+    call.show(found, *said, *(f"  {text}" for text in aligned(facts)))
 
 
 @command(jobs)

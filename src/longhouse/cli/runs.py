@@ -261,6 +261,7 @@ def cancel(call: Call, run_id: int | None, job: str | None, wait: bool, timeout:
 
 @command(runs)
 @RUN
+@PARAMS
 @click.option("--same-commit", "commit", flag_value="same", default="same", help="With the code the run had (default).")
 @click.option("--latest", "commit", flag_value="latest", help="With the code that is loaded now.")
 @click.option(
@@ -270,10 +271,20 @@ def cancel(call: Call, run_id: int | None, job: str | None, wait: bool, timeout:
 @FOLLOW
 @TIMEOUT
 def rerun(
-    call: Call, run_id: int, commit: str, debug: bool | None, wait: bool, follow: bool, timeout: float | None
+    call: Call,
+    run_id: int,
+    params: tuple[str, ...],
+    commit: str,
+    debug: bool | None,
+    wait: bool,
+    follow: bool,
+    timeout: float | None,
 ) -> int:
-    """Run again with the same parameters."""
-    started = call.instance.post(
-        f"/api/runs/{run_id}/rerun", {"commit": commit} | ({} if debug is None else {"debug": debug})
-    )
+    """Run again with the same parameters, or with some of them changed."""
+    body: dict[str, Any] = {"commit": commit}
+    if params:
+        body |= {"params": values(params), "text": True}
+    if debug is not None:
+        body["debug"] = debug
+    started = call.instance.post(f"/api/runs/{run_id}/rerun", body)
     return _after(call, started, wait=wait, follow=follow, timeout=timeout)

@@ -47,6 +47,7 @@ def rerun(request: Request, run_id: RunId, house: TheHouse, caller: TheCaller, f
             same_commit=not latest,
             params=values if edited else None,
             text=edited,
+            whole=edited,
             debug=debug,
         )
     except (Invalid, Conflict) as error:
