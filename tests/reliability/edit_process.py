@@ -1,4 +1,5 @@
 """A process that saves and commits one change and says when it is accepted; it is killed at some call to the system.
+Where commits of somebody else wait at COMING, it takes these instead.
 
 Started once: each change is done by a fork of it, so that what is counted is the change and not the start of Python.
 """
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 from longhouse.paths import Paths
-from longhouse.repo import bootstrap, changes
+from longhouse.repo import bootstrap, changes, divergence
 
 WRITES: dict[str, bytes | None] = {
     "manifest.py": b"# new\n" * 500,
@@ -20,13 +21,29 @@ WRITES: dict[str, bytes | None] = {
 }
 
 
+COMING = "refs/longhouse/coming"
+
+
 def change(data: Path) -> None:
     git = bootstrap.opened(Paths(data))
-    head = git.head().commit
+    head, commit = git.head().commit, git.ref(COMING)
     assert head is not None
-    commit = changes.prepare(git, [head], WRITES, "Change", ("me", "me@localhost"))
-    changes.accept(git, commit, "main")
+    if commit is None:
+        commit = changes.prepare(git, [head], WRITES, "Change", ("me", "me@localhost"))
+        changes.accept(git, commit, "main")
+    else:
+        divergence.advance(git, head, commit)
     (data / "accepted").write_text(commit)
+
+
+def come(data: Path) -> None:
+    """The same writes, as two commits that somebody else made."""
+    git = bootstrap.opened(Paths(data))
+    made = git.head().commit
+    assert made is not None
+    for writes in (dict(list(WRITES.items())[:1]), dict(list(WRITES.items())[1:])):
+        made = changes.prepare(git, [made], writes, "Theirs", ("they", "they@localhost"))
+    git.set_ref(COMING, made)
 
 
 def main() -> None:

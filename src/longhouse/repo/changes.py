@@ -1,7 +1,8 @@
 """A change of some files as one commit: prepared beside the tree, then taken into it so that no crash can split it.
 
 First the commit is named as pending, then the branch moves to it, then the files and the index follow. Whoever is
-killed in between is finished by the next one who looks, so an edit is in history whole or was never accepted.
+killed in between is finished by the next one who looks, so an edit is in history whole or was never accepted. A step
+over commits that somebody else made goes the same way.
 """
 
 from __future__ import annotations
@@ -11,24 +12,28 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from longhouse.errors import NotFound
 from longhouse.repo import beneath, locks
-from longhouse.repo.checkouts import blob_id
+from longhouse.repo.checkouts import SUBMODULE, blob_id
 from longhouse.repo.commits import CommitBlocked
 from longhouse.repo.git import Git, GitFailed
 from longhouse.repo.history import MAX_FILE
 
 PENDING = "refs/longhouse/pending"
 """The journal: a commit that is being taken in."""
+ADVANCING = "refs/longhouse/advancing"
+"""The same for a step: a commit whose parents are where the branch was and where it goes."""
 WAIT_SECONDS = 5.0
 """How long another git process may hold the index before a change is refused."""
 PLAIN, EXECUTABLE = "100644", "100755"
 NOTHING = "000000"
+AT_ONCE = 100
+"""Blobs that git is asked for in one call."""
 IN_THE_WAY = frozenset((errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EXDEV, errno.ENOTEMPTY))
 """Somebody put a link or a folder where a file was to be: that is newer, and stays."""
 
@@ -79,38 +84,49 @@ def content(git: Git, blob: str) -> bytes | None:
 def accept(git: Git, commit: str, branch: str) -> None:
     """Take a prepared commit into the branch, the index and the tree. Raises Moved, and CommitBlocked while another git
     process is at work; nothing has happened then."""
-    parent = _parent(git, commit)
+    _accept(git, branch, _parent(git, commit), commit, PENDING, commit)
+
+
+def advance(git: Git, old: str, new: str, branch: str) -> None:
+    """The same for a commit `new` that has `old` somewhere behind it."""
+    step = git.write("commit-tree", f"{new}^{{tree}}", "-p", old, "-p", new, data=b"A step").out.decode().strip()
+    _accept(git, branch, old, new, ADVANCING, step)
+
+
+def _accept(git: Git, branch: str, old: str, new: str, journal: str, entry: str) -> None:
     with _locked_index(git) as lock:
-        git.write("update-ref", PENDING, commit)
+        git.write("update-ref", journal, entry)
         try:
-            git.write("update-ref", "-m", "change", f"refs/heads/{branch}", commit, parent)
+            git.write("update-ref", "-m", "change", f"refs/heads/{branch}", new, old)
         except GitFailed:
-            if git.ref(f"refs/heads/{branch}") == parent:
+            if git.ref(f"refs/heads/{branch}") == old:
                 raise
-            git.write("update-ref", "-d", PENDING)
+            git.write("update-ref", "-d", journal)
             raise Moved from None
-        _take_in(git, files(git, parent, commit), lock)
-    git.write("update-ref", "-d", PENDING)
+        _take_in(git, files(git, old, new), lock)
+    git.write("update-ref", "-d", journal)
 
 
 def complete(git: Git, branch: str) -> str | None:
     """Finish what a crash cut short; the commit it was about. Bytes that somebody wrote since then stay in the tree."""
-    if not (git.git_dir / PENDING).exists():
+    journal = next((name for name in (PENDING, ADVANCING) if (git.git_dir / name).exists()), None)
+    if journal is None:
         return None
-    commit = git.ref(PENDING)
-    if commit is None:
-        raise NotFound(f"{PENDING} names no commit of the jobs repo")
-    parent, at = _parent(git, commit), git.ref(f"refs/heads/{branch}")
-    if at == parent:
-        git.write("update-ref", "-m", "change", f"refs/heads/{branch}", commit, parent)
-    if at in (parent, commit):
+    entry = git.ref(journal)
+    if entry is None:
+        raise NotFound(f"{journal} names no commit of the jobs repo")
+    old, new = _parent(git, entry), entry if journal == PENDING else _parent(git, entry, 2)
+    at = git.ref(f"refs/heads/{branch}")
+    if at == old:
+        git.write("update-ref", "-m", "change", f"refs/heads/{branch}", new, old)
+    if at in (old, new):
         with _locked_index(git) as lock:
-            _take_in(git, files(git, parent, commit), lock)
-    elif at is None or git.read("merge-base", "--is-ancestor", commit, at, codes=(0, 1)).code == 1:
-        git.write("update-ref", f"refs/heads/drafts/interrupted-{commit[:12]}", commit)
+            _take_in(git, files(git, old, new), lock)
+    elif at is None or git.read("merge-base", "--is-ancestor", new, at, codes=(0, 1)).code == 1:
+        git.write("update-ref", f"refs/heads/drafts/interrupted-{new[:12]}", new)
     beneath.sweep(git.work_tree)
-    git.write("update-ref", "-d", PENDING)
-    return commit
+    git.write("update-ref", "-d", journal)
+    return new
 
 
 def _entries(git: Git, parent: str, writes: Writes) -> bytes:
@@ -136,15 +152,33 @@ def _file(head: bytes, path: bytes) -> File:
     return File(os.fsdecode(path), mode_before, mode, before, after)
 
 
-def _parent(git: Git, commit: str) -> str:
-    return git.read("rev-parse", f"{commit}^1").out.decode().strip()
+def _parent(git: Git, commit: str, number: int = 1) -> str:
+    return git.read("rev-parse", "--verify", f"{commit}^{number}").out.decode().strip()
+
+
+def _contents(git: Git, blobs: Collection[str]) -> dict[str, bytes]:
+    """The bytes of many blobs, with a call for each hundred of them; what is too much for one is left out."""
+    found, wanted = {}, sorted(blobs)
+    for first in range(0, len(wanted), AT_ONCE):
+        asked = "".join(f"{blob}\n" for blob in wanted[first : first + AT_ONCE]).encode()
+        out, at = git.write("cat-file", "--batch", data=asked).out, 0
+        while (end := out.find(b"\n", at)) >= 0:
+            blob, _, size = out[at:end].decode().partition(" blob ")
+            if not size or end + 1 + int(size) > len(out):
+                break
+            found[blob] = out[end + 1 : end + 1 + int(size)]
+            at = end + int(size) + 2
+    return found
 
 
 def _take_in(git: Git, changed: Sequence[File], lock: Path) -> None:
     """The tree's files, where they still are what the change began with, and the entries of the index."""
-    for file in changed:
-        before = None if file.mode_before == NOTHING else content(git, file.before)
-        after = None if file.mode == NOTHING else content(git, file.after)
+    plain = [file for file in changed if SUBMODULE not in (file.mode_before, file.mode)]
+    ids = {blob for file in plain for blob in (file.before, file.after) if blob.strip("0")}
+    read = _contents(git, ids) if len(ids) > 2 else {}
+    for file in plain:
+        before = None if file.mode_before == NOTHING else read.get(file.before) or content(git, file.before)
+        after = None if file.mode == NOTHING else read.get(file.after) or content(git, file.after)
         try:
             beneath.put(git.work_tree, file.path, after, before, executable=file.mode == EXECUTABLE)
         except OSError as error:

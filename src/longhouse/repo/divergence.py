@@ -10,8 +10,8 @@ from pathlib import Path
 
 from longhouse import errors
 from longhouse.clock import moment
-from longhouse.repo import incoming
-from longhouse.repo.git import Git, GitFailed, require_commit
+from longhouse.repo import changes, commits, incoming
+from longhouse.repo.git import Git, require_commit
 
 BRANCHES = "longhouse/"
 
@@ -100,21 +100,16 @@ def branch_for(now: int, taken: Collection[str]) -> str:
 
 
 def advance(git: Git, old: str, new: str) -> None:
-    """Files, index and branch go from commit `old` to `new`; a file that is in no commit is not overwritten.
-
-    The files first: cut short in between, what came in is a change in the tree, and is committed as one.
-    Raises InTheWay.
-    """
-    if found := _in_the_way(git, require_commit(old), require_commit(new)):
+    """Files, index and branch go from commit `old` to `new`, whole even if we are killed; what is in no commit is not
+    overwritten. Raises InTheWay, and what accepting a change raises."""
+    coming = {file.path for file in changes.files(git, require_commit(old), require_commit(new))}
+    touched = sorted(coming.intersection(commits.state(git).changed))
+    if found := _in_the_way(git, old, new) or next(iter(touched), None):
         raise _kept(found)
-    git.write("update-index", "-q", "--refresh", codes=(0, 1))
     try:
-        git.write("read-tree", "-m", "-u", require_commit(old), require_commit(new))
-    except GitFailed as error:
-        if "overwritten" in error.message or "not uptodate" in error.message:
-            raise _kept(error.message.partition(": ")[2]) from error
-        raise
-    git.write("update-ref", "-m", "sync", "HEAD", new, old)
+        changes.advance(git, old, new, commits.branch(git))
+    except changes.Moved as error:
+        raise commits.Overtaken("nothing was taken: somebody has committed meanwhile", hint="Sync again.") from error
 
 
 def _in_the_way(git: Git, old: str, new: str) -> str | None:
