@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from longhouse import held, jobs
 from longhouse.clock import iso
 from longhouse.errors import LonghouseError
 from longhouse.house import House
 from longhouse.repo import bootstrap, leaks, panel, sync
+from longhouse.repo.git import Git
 from longhouse.repo.git_program import require_recent
 from longhouse.store import attempts as attempt_rows
 from longhouse.store import integrity, runs
@@ -59,13 +62,27 @@ def _manifest(house: House) -> Check:
 
 
 def _git(house: House) -> Check:
-    """It may have been replaced since the server started."""
+    """It may have been replaced since the server started; as long as it is the same file, it is not asked again."""
     try:
         git = bootstrap.opened(house.paths)
-        found = require_recent(git.version(), git.program)
+        found = _version(git, _stamp(git.program))
     except LonghouseError as error:
         return Check("git", "error", error.message, error.hint)
     return Check("git", "ok", f"version {found} at {git.program}")
+
+
+@lru_cache(maxsize=1)
+def _version(git: Git, stamp: tuple[int, ...]) -> str:
+    """Raises LonghouseError, and then forgets that it was asked."""
+    return require_recent(git.version(), git.program)
+
+
+def _stamp(program: Path) -> tuple[int, ...]:
+    try:
+        found = program.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _repo(house: House) -> Check:

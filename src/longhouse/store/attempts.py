@@ -51,7 +51,11 @@ def own(db: Connection, owner: str) -> list[Row]:
 
 def foreign(db: Connection, owner: str) -> list[Row]:
     """Living attempts that belong to another owner."""
-    return many(db, "SELECT * FROM attempts WHERE state IS NULL AND owner <> :owner ORDER BY run_id", {"owner": owner})
+    return many(
+        db,
+        "SELECT * FROM attempts INDEXED BY attempts_live WHERE state IS NULL AND owner <> :owner ORDER BY run_id",
+        {"owner": owner},
+    )
 
 
 def stuck(db: Connection, owner: str, now: int) -> int:

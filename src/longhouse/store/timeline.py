@@ -107,7 +107,7 @@ def _unstarted(db: Connection, low: int, high: int) -> list[Row]:
     return many(
         db,
         "SELECT job_id, 0 AS slot, state, 1 AS count, finished_at AS first, finished_at AS last, id AS run_id"
-        " FROM runs INDEXED BY runs_by_start WHERE state = 'cancelled' AND started_at IS NULL"
+        " FROM runs INDEXED BY runs_never_begun WHERE state = 'cancelled' AND started_at IS NULL"
         " AND finished_at >= :low AND finished_at < :high"
         " UNION ALL SELECT job_id, 0, state, 1, not_before, not_before, id FROM runs INDEXED BY runs_active_of_job"
         " WHERE state IN ('queued', 'retrying', 'running') AND state = 'queued' AND started_at IS NULL"
