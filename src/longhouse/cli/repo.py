@@ -35,13 +35,27 @@ def status(call: Call) -> None:
         ("Running commit", found["loaded_commit"] or "-"),
         ("Uncommitted", "yes" if found["dirty"] else "no"),
         ("Remote", found["remote"] or "none"),
+        *([("Sync", found["sync"]["state"])] if found["remote"] else []),
         ("Last sync", local(found["last_sync_at"]) or "never"),
         *([("Sync error", found["last_sync_error"])] if found["last_sync_error"] else []),
     ]
     call.show(found, *aligned(facts))
     if found["blocked"]:
         call.warn(plain(f"nothing is committed now: {found['blocked']}"))
+    say_if_waiting(call, found["sync"])
     say_if_broken(call, call.instance.get("/api/jobs", limit=1)["manifest"])
+
+
+def say_if_waiting(call: Call, state: dict[str, Any]) -> None:
+    """What has come from the remote and needs a person, with the command that decides it."""
+    if state["held"]:
+        decide = "Take it: longhouse-jobs repo resolve accept" if state["choices"] else ""
+        call.warn(plain(f"{state['held']['sentence']}. {state['held']['hint']} {decide}".rstrip()))
+    elif state["state"] == "diverged":
+        call.warn(
+            f"{state['ahead']} commits are here alone, {state['behind']} on the remote alone. "
+            "Choose: longhouse-jobs repo resolve merge, ours or theirs"
+        )
 
 
 @command(repo)

@@ -10,6 +10,7 @@ import click
 
 from longhouse.cli.call import Call, aligned, command
 from longhouse.cli.repo import repo as repo
+from longhouse.cli.repo import say_if_waiting
 from longhouse.cli.terminal import line, plain
 from longhouse.errors import UsageError
 
@@ -64,10 +65,11 @@ def sync(call: Call) -> int:
 @click.argument("choice", type=click.Choice(["merge", "ours", "theirs", "accept"]))
 @click.option("--file", "files", multiple=True, metavar="PATH=FILE", help="For a merge: what PATH shall be.")
 @click.option("--anyway", is_flag=True, help="Also if many jobs go by it, or its manifest cannot be loaded.")
-def resolve(call: Call, choice: str, files: tuple[str, ...], anyway: bool) -> int:
+@click.option("--incoming", metavar="COMMIT", help="Only if this is still the remote's commit; its whole id.")
+def resolve(call: Call, choice: str, files: tuple[str, ...], anyway: bool, incoming: str | None) -> int:
     """Bring two histories together, or take what waits. No commit is lost, whatever is chosen."""
     texts = [_text(each) for each in files]
-    body = {"choice": choice, "files": texts, "anyway": anyway}
+    body = {"choice": choice, "files": texts, "anyway": anyway, "incoming": incoming}
     return _told(call, call.instance.post("/api/jobs/repo/resolve", body, seconds=SECONDS))
 
 
@@ -91,13 +93,7 @@ def webhook(call: Call) -> None:
 def _told(call: Call, done: dict[str, Any]) -> int:
     state = done["sync"]
     call.show(done, f"{state['state']}: {done['pushed']} pushed, {done['pulled']} pulled")
-    if state["held"]:
-        call.warn(plain(f"{state['held']['sentence']}. {state['held']['hint']}"))
-    if state["state"] == "diverged":
-        call.warn(
-            f"{state['ahead']} commits are here alone, {state['behind']} on the remote alone. "
-            "Choose: longhouse-jobs repo resolve merge, ours or theirs"
-        )
+    say_if_waiting(call, state)
     return 0 if state["state"] == "synced" else 1
 
 

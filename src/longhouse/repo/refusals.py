@@ -148,10 +148,17 @@ def answers(trace: str) -> tuple[Answer, ...]:
     return tuple(Answer(status, headers) for status, headers in found)
 
 
+def speaks_git(answered: Sequence[Answer]) -> bool:
+    """Whether one of them is git's own. git takes a page that somebody is to sign in on for an empty repository."""
+    return any(answer.headers.get("content-type", "").startswith("application/x-git-") for answer in answered)
+
+
 def refusal(said: str, out: str, answered: Sequence[Answer], host: str) -> SyncFailed:
     """What went wrong: from git's words, without secrets in them, what it printed of a push, and the HTTP answers."""
     last = answered[-1] if answered else Answer(0, {})
     said = ADDRESS.sub("the remote", said)
+    if last.status == 200 and not speaks_git(answered):
+        return no_git()
     return _of_status(last, host, said) or _of_push(said, out) or _of_connection(said) or _else(said)
 
 
@@ -270,6 +277,13 @@ def too_large(most: int) -> TooLarge:
     return TooLarge(
         f"the remote sends more than {most / 2**20:g} MiB, which is the most for one sync; nothing of it was kept",
         hint="A jobs repo holds code: take large files out of the remote's history, or connect another repository.",
+    )
+
+
+def no_git() -> NoSuchRemote:
+    return NoSuchRemote(
+        "what answers at the remote's address is no git repository",
+        hint="Look at the address. A page to sign in, of the host or of a proxy in between, looks like this.",
     )
 
 

@@ -143,6 +143,8 @@ class Line:
             answered = refusals.answers(trace.read_text("utf-8", "replace")) if trace.exists() else ()
         out = result.out.decode("utf-8", "replace")
         if result.code == 0:
+            if not refusals.speaks_git(answered):
+                raise refusals.no_git()
             return out
         masker = Masker({"token": self.token.reveal()})
         said, out = (masker.text(self.git.scrub(text)) for text in (result.err.decode("utf-8", "replace"), out))
