@@ -4,22 +4,18 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.house import opened
+
 from longhouse import loading
 from longhouse.clock import SystemClock
-from longhouse.feed import Feed
 from longhouse.house import House
-from longhouse.launch.local import LocalLauncher
-from longhouse.launch.python import Interpreter
-from longhouse.launch.sdk import sdk
 from longhouse.paths import Paths
 from longhouse.repo import bootstrap, checkouts, commits
-from longhouse.store.database import Database
-from longhouse.vault import open_keys
 
 ROUNDS = 15
 JOBS = 500
@@ -99,57 +95,14 @@ def reading(house: House) -> None:
 
     report("checkout, new", lambda: checkouts.checkout(git, folder, head), before=forget, rounds=5)
     report("checkout, compared and used again", lambda: checkouts.checkout(git, folder, head))
-    tree = checkouts.checkout(git, folder, head)
-    report("manifest read", lambda: loading.describe(house, tree), rounds=5)
-
-
-class Bare:
-    """Every job runs on the bare interpreter."""
-
-    def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
-        return "", Interpreter.base()
-
-    def forget(self, tree: Path, file: str | None) -> None:
-        pass
-
-    def prune(self, keep: Collection[str]) -> int:
-        return 0
-
-
-@contextmanager
-def house_at(folder: Path) -> Iterator[House]:
-    """An instance without a server."""
-    paths, feed, clock = Paths(folder / "data"), Feed(), SystemClock()
-    paths.data.mkdir(mode=0o700)
-    database, launcher = Database(paths.database, committed=feed.committed), LocalLauncher()
-    database.migrate(paths.data / "backups")
-    try:
-        yield House(
-            paths=paths,
-            db=database,
-            clock=clock,
-            feed=feed,
-            keys=open_keys(paths.keyring, may_create=True),
-            zone="Europe/Berlin",
-            owner="bench",
-            up_since=clock.now(),
-            version="0",
-            launcher=launcher,
-            sdk=sdk(paths.cache),
-            environments=Bare(),
-            grace_seconds=1.0,
-        )
-    finally:
-        launcher.close()
-        feed.close()
-        database.close()
+    report("manifest read", lambda: loading.describe(house, git, head), rounds=5)
 
 
 @contextmanager
 def repo_of(count: int) -> Iterator[House]:
     folder = Path(tempfile.mkdtemp())
     try:
-        with house_at(folder) as house:
+        with opened(folder / "data", SystemClock()) as house:
             tree, jobs = house.paths.tree, range(min(count, JOBS))
             house.paths.work.mkdir(exist_ok=True)
             bootstrap.ensure(house.paths, known_commits=False)

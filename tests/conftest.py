@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,10 @@ from longhouse.cli import root
 from longhouse.cli.call import Call
 from longhouse.cli.instance import Instance as ServerOf
 from longhouse.cli.instance import Refused
-from longhouse.feed import Feed
 from longhouse.house import SYSTEM, House
-from longhouse.launch.local import LocalLauncher
-from longhouse.launch.python import Interpreter
 from longhouse.launch.sdk import sdk
-from longhouse.paths import Paths
 from longhouse.store import jobs as job_rows
-from longhouse.store.database import Database
-from longhouse.vault import open_keys
+from tests.house import opened
 from tests.instance import Instance
 from zerg._wire import JobDescription
 
@@ -57,19 +52,6 @@ class HandClock:
         self.seconds += seconds
 
 
-class Bare:
-    """Every job runs on the bare interpreter."""
-
-    def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
-        return "", Interpreter.base()
-
-    def forget(self, tree: Path, file: str | None) -> None:
-        pass
-
-    def prune(self, keep: Collection[str]) -> int:
-        return 0
-
-
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock()
@@ -84,32 +66,9 @@ def sdk_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def house(tmp_path: Path, clock: HandClock, sdk_copy: Path) -> Iterator[House]:
     """An instance without a server: its database, keys and clock are real, nothing runs."""
-    paths, feed = Paths(tmp_path / "data"), Feed()
-    paths.data.mkdir(mode=0o700)
-    database = Database(paths.database, committed=feed.committed)
-    database.migrate(paths.data / "backups")
-    keys = open_keys(paths.keyring, may_create=True)
-    launcher = LocalLauncher()
-    found = House(
-        paths=paths,
-        db=database,
-        clock=clock,
-        feed=feed,
-        keys=keys,
-        zone="Europe/Berlin",
-        owner="test",
-        up_since=clock.now(),
-        version="0.1.0",
-        launcher=launcher,
-        sdk=sdk_copy,
-        environments=Bare(),
-        grace_seconds=1.0,
-    )
-    told(found)
-    yield found
-    launcher.close()
-    feed.close()
-    database.close()
+    with opened(tmp_path / "data", clock, sdk=sdk_copy) as found:
+        told(found)
+        yield found
 
 
 def told(house: House, **flags: Any) -> list[int]:

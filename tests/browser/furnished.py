@@ -12,21 +12,16 @@ from fastapi import FastAPI
 
 from longhouse import api, doors, jobs, ledger, loading, queue, web
 from longhouse.engine.capture import Capture
-from longhouse.feed import Feed
 from longhouse.house import SYSTEM, By, House
-from longhouse.launch.local import LocalLauncher
-from longhouse.launch.sdk import sdk
 from longhouse.output import Stream
-from longhouse.paths import Paths
 from longhouse.queue import Ending
 from longhouse.repo import bootstrap
 from longhouse.runs.state import Reason, RunState
 from longhouse.store import jobs as job_rows
 from longhouse.store import runs as run_rows
-from longhouse.store.database import Database
-from longhouse.vault import open_keys
 from tests.conftest import START as NOW
-from tests.conftest import Bare, HandClock, told
+from tests.conftest import HandClock, told
+from tests.house import opened
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 OWNER = By("owner", "web")
@@ -71,33 +66,11 @@ JOBS: dict[str, tuple[str, str]] = {
 
 @contextmanager
 def empty_house(data: Path, now: int = NOW) -> Iterator[House]:
-    paths, feed, launcher = Paths(data), Feed(), LocalLauncher()
-    for folder in (paths.data, paths.output, paths.artifacts, paths.cache, paths.work, paths.envs):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(paths.database, committed=feed.committed)
-    database.migrate(paths.data / "backups")
-    try:
-        house = House(
-            paths=paths,
-            db=database,
-            clock=HandClock(now),
-            feed=feed,
-            keys=open_keys(paths.keyring, may_create=True),
-            zone="Europe/Berlin",
-            owner="test",
-            up_since=now,
-            version="0.1.0",
-            launcher=launcher,
-            sdk=sdk(paths.cache),
-            environments=Bare(),
-            grace_seconds=1.0,
-        )
+    with opened(data, HandClock(now)) as house:
+        for folder in (house.paths.output, house.paths.artifacts, house.paths.work, house.paths.envs):
+            folder.mkdir(mode=0o700, exist_ok=True)
         told(house)
         yield house
-    finally:
-        launcher.close()
-        feed.close()
-        database.close()
 
 
 def write_jobs(tree: Path, wanted: dict[str, tuple[str, str]] = JOBS) -> None:

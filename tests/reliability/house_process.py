@@ -30,11 +30,11 @@ from longhouse.engine.notes import Notes
 from longhouse.engine.runner import Runner
 from longhouse.house import By, House
 from longhouse.launch.local import Child, LocalLauncher
-from longhouse.launch.python import Interpreter
 from longhouse.paths import Paths
 from longhouse.repo import bootstrap
 from longhouse.runs.state import TERMINAL
 from longhouse.store import attempts, events, runs
+from tests.house import Bare
 from tests.reliability.queue_process import say
 
 POINTS: dict[str, tuple[Any, str, str]] = {
@@ -97,19 +97,6 @@ def run(ctx):
     note(ctx, "end")
 """
 WORK_SECONDS = 0.08
-
-
-class Bare:
-    """Every job runs on the bare interpreter."""
-
-    def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
-        return "", Interpreter.base()
-
-    def forget(self, tree: Path, file: str | None) -> None:
-        pass
-
-    def prune(self, keep: Any) -> int:
-        return 0
 
 
 def opened(folder: Path) -> House:

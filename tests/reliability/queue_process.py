@@ -29,16 +29,12 @@ from typing import Any
 
 from longhouse import ledger, queue
 from longhouse.errors import Conflict
-from longhouse.feed import Feed
 from longhouse.house import By, House
-from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter
-from longhouse.paths import Paths
 from longhouse.queue import Claimed, Ending
 from longhouse.runs.state import Reason, RunState
 from longhouse.store import attempts, jobs, runs
-from longhouse.store.database import Database
-from longhouse.vault import open_keys
+from tests.house import Bare, bare_house
 from tests.reliability.flaws import believe_everybody
 from zerg._wire import JobDescription
 
@@ -82,35 +78,14 @@ class FastClock:
         return time.monotonic() * SPEED
 
 
-class Bare:
+class NoJobs(Bare):
     def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
         raise AssertionError("no job code runs here")
 
-    def forget(self, tree: Path, file: str | None) -> None:
-        pass
-
 
 def open_house(folder: Path, epoch: int, owner: str, vfs: str | None = None) -> House:
-    paths, feed = Paths(folder), Feed()
-    paths.data.mkdir(mode=0o700, exist_ok=True)
-    database = Database(paths.database, committed=feed.committed, vfs=vfs)
-    database.migrate(paths.data / "backups")
     clock = FastClock(epoch)
-    return House(
-        paths=paths,
-        db=database,
-        clock=clock,
-        feed=feed,
-        keys=open_keys(paths.keyring, may_create=True),
-        zone="UTC",
-        owner=owner,
-        up_since=clock.now(),
-        version="0",
-        launcher=LocalLauncher(),
-        sdk=paths.cache,
-        environments=Bare(),
-        grace_seconds=1.0,
-    )
+    return bare_house(folder, clock, vfs=vfs, zone="UTC", owner=owner, sdk=folder, environments=NoJobs())
 
 
 def register(house: House) -> None:
