@@ -14,7 +14,7 @@ def run(ctx, name: str = "world"):
 REGISTERED = """
 from jobs.greeting import run as greeting
 
-job_registry.register(JobConfig(id="greeting", every=2, func=greeting))
+job_registry.register(JobConfig(id="greeting", every=2, func=greeting, max_attempts=1))
 """
 
 
