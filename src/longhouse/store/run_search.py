@@ -9,8 +9,8 @@ from longhouse.store import runs
 from longhouse.store.database import Connection, Row, many, one
 from longhouse.store.runs import Run
 
-SAMPLE = 5_000
-"""So many entries of an index are counted when several could be used."""
+SAMPLES = (50, 500, 5_000)
+"""So many entries of each index are counted when several could be used, until one has fewer."""
 SEARCHED = 50_000
 """So many messages are looked through, newest first."""
 NEAR = 1_000
@@ -181,14 +181,19 @@ def _narrowest(db: Connection, values: dict[str, Any]) -> str | None:
     ]
     if len(usable) < 2:
         return usable[0][2] if usable else None
-    return min((_count(db, column, name, index, values), index) for column, name, index in usable)[1]
+    fewest: tuple[int, str] = (0, usable[0][2])
+    for most in SAMPLES:
+        fewest = min((_count(db, column, name, index, values, most), index) for column, name, index in usable)
+        if fewest[0] < most:
+            break
+    return fewest[1]
 
 
-def _count(db: Connection, column: str, name: str, index: str, values: dict[str, Any]) -> int:
+def _count(db: Connection, column: str, name: str, index: str, values: dict[str, Any], most: int) -> int:
     row = one(
         db,
         f"SELECT count(*) AS n FROM (SELECT 1 FROM runs INDEXED BY {index}"  # noqa: S608
-        f" WHERE {column} = :{name} AND {column} <> '' AND id BETWEEN :low AND :high LIMIT {SAMPLE})",
-        values,
+        f" WHERE {column} = :{name} AND {column} <> '' AND id BETWEEN :low AND :high LIMIT :most)",
+        {**values, "most": most},
     )
     return row["n"] if row else 0
