@@ -111,9 +111,8 @@ def test_without_a_remote_every_command_says_so(repo):
     assert json.loads(repo("sync", "--json")[2])["code"] == "sync.not_connected"
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
+def test_a_sync_that_fails_ends_with_1_and_is_seen_in_status_and_doctor(joined, server, command):
+    for fault, said in (
         ("401", "the remote does not accept the token (401)"),
         ("403", "the remote does not let this token do that (403)"),
         ("404", "there is no repository at the remote's address"),
@@ -123,14 +122,12 @@ def test_without_a_remote_every_command_says_so(repo):
         ("redirect", "another host, elsewhere.example (302)"),
         ("page", "what answers at the remote's address is no git repository"),
         ("nothing", "the connection to the remote ended in the middle"),
-    ],
-)
-def test_a_sync_that_fails_ends_with_1_and_is_seen_in_status_and_doctor(joined, server, command, fault, said):
-    server.fault = fault
-    code, out, err = joined("sync")
-    assert (code, out) == (1, "") and said in err
-    status = joined("status")[1]
-    assert said in status and "failing" in status
+    ):
+        server.fault = fault
+        code, out, err = joined("sync")
+        assert (code, out) == (1, "") and said in err, (fault, err)
+        status = joined("status")[1]
+        assert said in status and "failing" in status
     found = command("doctor")
     assert found[0] == 1 and said in found[1] + found[2]
     server.fault = None

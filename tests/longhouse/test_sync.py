@@ -196,6 +196,62 @@ def test_a_token_in_a_file_goes_neither_in_nor_out(house, connected, server):
     assert sync.state(house).last_error.code == "repo.secret_in_file"
 
 
+@pytest.fixture
+def by_hand(house, connected):
+    """A person's own commit, which passes no check of ours."""
+
+    def commit(**files):
+        for name, data in files.items():
+            (house.paths.tree / "jobs" / name).write_bytes(data)
+        plain("-C", str(house.paths.tree), "add", "--all")
+        plain("-C", str(house.paths.tree), "commit", "--no-verify", "-m", "by hand")
+
+    return commit
+
+
+LEAKED = b"ghp_" + b"a1B2" * 9
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [(b"\0\1\2\n" + LEAKED + b"\0", 2), (b"++ " + LEAKED + b"\n", 1), (b"+\n@@ -1 +1 @@\n" + LEAKED + b"\n", 3)],
+    ids=["binary", "like a diff's head", "like a hunk"],
+)
+def test_a_token_is_found_in_whatever_a_commit_adds(house, by_hand, server, data, line):
+    by_hand(odd=data)
+    before = server.at()
+    with pytest.raises(SecretInFile, match=rf"jobs/odd:{line} holds"):
+        sync.sync(house, ANN)
+    assert server.at() == before
+
+
+def test_a_long_history_is_looked_through_commit_by_commit(house, by_hand, server, monkeypatch):
+    monkeypatch.setattr(incoming, "MOST_DIFF", 3000)
+    for number in range(4):
+        by_hand(**{f"n{number}": b"x = 1\n" * 200})
+    assert sync.sync(house, ANN).pushed == 4
+    for number in range(4):
+        by_hand(**{f"n{number}": b"y = 1\n" * 200 + (LEAKED if number == 1 else b"")})
+    with pytest.raises(SecretInFile, match=r"jobs/n1:201 holds"):
+        sync.sync(house, ANN)
+
+
+def test_what_is_too_large_to_be_looked_through_goes_neither_in_nor_out(house, by_hand, server, monkeypatch):
+    monkeypatch.setattr(incoming, "MOST_DIFF", 3000)
+    before = server.at()
+    by_hand(large=b"x = 1\n" * 2000)
+    with pytest.raises(incoming.NotLookedThrough, match="is not pushed"):
+        sync.sync(house, ANN)
+    assert server.at() == before and sync.state(house).last_error.code == "sync.not_looked_through"
+    monkeypatch.setattr(incoming, "MOST_DIFF", 10**6)
+    sync.sync(house, ANN)
+    server.commit({"jobs/theirs.py": "x = 1\n"})
+    monkeypatch.setattr(incoming, "MOST_LISTED", 100)
+    with pytest.raises(incoming.NotLookedThrough, match="is not taken"):
+        sync.sync(house, ANN)
+    assert not (house.paths.tree / "jobs/theirs.py").exists()
+
+
 def test_a_file_in_no_commit_is_not_overwritten(house, connected, server):
     write(house, "jobs/.gitignore", "kept.py\n")
     sync.sync(house, ANN)

@@ -8,17 +8,29 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from longhouse.errors import Conflict
 from longhouse.repo import history, leaks
 from longhouse.repo.git import Git, require_commit
 
 LARGEST = 1024 * 1024
 """Bytes of one file; a jobs repo holds code."""
 MOST_FILES = 20_000
+MOST_LISTED = 64 * 1024 * 1024
+"""Bytes of a list of files."""
+MOST_DIFF = 64 * 1024 * 1024
+"""Bytes of the diff of one commit."""
+SHOWN = ("--format=", "--cc", "--unified=0", "--text", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
 NAMED = 5
 KINDS = {"120000": "is a link", "160000": "is another repository (a submodule)"}
 DOT_GIT = re.compile(r"\.git|git~[0-9]+", re.IGNORECASE)
 IGNORABLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 """Characters that a Mac's file system leaves out of names."""
+
+
+class NotLookedThrough(Conflict):
+    """A commit is too large to be looked through, so it goes neither in nor out."""
+
+    code = "sync.not_looked_through"
 
 
 @dataclass(frozen=True)
@@ -30,9 +42,15 @@ class Entry:
 
 
 def entries(git: Git, commit: str) -> tuple[Entry, ...]:
-    out = git.read("ls-tree", "-r", "-l", "-z", "--full-tree", require_commit(commit)).out
+    """Raises NotLookedThrough."""
+    listing = git.read("ls-tree", "-r", "-l", "-z", "--full-tree", require_commit(commit), limit=MOST_LISTED)
+    if listing.cut:
+        raise NotLookedThrough(
+            f"commit {commit[:10]} names more files than can be looked through, and is not taken",
+            hint=f"{MOST_FILES:,} are the most: mend it on the remote with a new commit.",
+        )
     found = []
-    for item in out.split(b"\0"):
+    for item in listing.out.split(b"\0"):
         if item:
             head, _, path = item.partition(b"\t")
             mode, _, blob, size = head.decode().split()
@@ -90,21 +108,41 @@ def secrets_in(git: Git, theirs: Iterable[Entry], ours: Iterable[Entry], finds: 
 
 
 def secrets_out(git: Git, commit: str, have: str | None, finds: leaks.Finds) -> list[leaks.Leak]:
-    """What commits that the remote does not `have` would give away: a person's own commits pass no check of ours."""
+    """What commits that the remote does not `have` would give away: a person's own commits pass no check of ours.
+
+    Raises NotLookedThrough."""
     since = (f"^{require_commit(have)}",) if have else ()
-    shown = ("--format=", "--cc", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
-    found, path, part = [], "", bytearray()
-    lines = git.read("log", *shown, *since, require_commit(commit), "--").out.split(b"\n")
-    for line in [*lines, b"diff "]:
+    whole = git.read("log", *SHOWN, *since, require_commit(commit), "--", limit=MOST_DIFF)
+    if not whole.cut:
+        return list(_added(whole.out, finds))
+    found: list[leaks.Leak] = []
+    for each in git.read("rev-list", *since, require_commit(commit)).out.decode().split():
+        part = git.read("log", *SHOWN, "--max-count=1", each, "--", limit=MOST_DIFF)
+        if part.cut:
+            raise NotLookedThrough(
+                f"commit {each[:10]} adds more than can be looked through for secrets, and is not pushed",
+                hint="A jobs repo holds code: take the large files out of the commit.",
+            )
+        found += _added(part.out, finds)
+    return found
+
+
+def _added(diff: bytes, finds: leaks.Finds) -> Iterator[leaks.Leak]:
+    """Of each file in each commit, the first secret in the lines that it adds."""
+    path, part, head = "", bytearray(), False
+    for line in [*diff.split(b"\n"), b"diff "]:
         if line.startswith(b"diff "):
             leak = leaks.in_bytes(path, bytes(part), finds)
-            found += [leak] if leak else []
+            if leak:
+                yield leak
             part.clear()
-        elif line.startswith(b"+++ "):
+            head = True
+        elif line.startswith(b"@@"):
+            head = False
+        elif head and line.startswith(b"+++ "):
             path = os.fsdecode(line[4:].removeprefix(b"b/")).strip('"')
-        elif line.startswith(b"+"):
+        elif not head and line.startswith(b"+"):
             part += line[1:] + b"\n"
-    return found
 
 
 def counted(git: Git, ours: str, theirs: str) -> tuple[int, int]:
