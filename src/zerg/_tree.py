@@ -12,8 +12,7 @@ from zerg._script import Placeholder, script_block
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from importlib.machinery import ExtensionFileLoader, FileFinder, SourceFileLoader
+    from importlib.machinery import ExtensionFileLoader, FileFinder, ModuleSpec, SourceFileLoader
     from types import CodeType, ModuleType
     from typing import Any
 else:
@@ -25,6 +24,9 @@ else:
 
 class TreeLoader(SourceFileLoader):
     """Compiles the source each time."""
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        spec.cached = f"{spec.origin}c"  # never there; finding out where it would be takes as long as compiling
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
@@ -56,15 +58,19 @@ class ManifestLoader(TreeLoader):
 def install(tree: str, loader: type[TreeLoader] = TreeLoader) -> None:
     """Put `tree` first on sys.path, its modules loaded by `loader`."""
     import _imp
+    import os
 
-    finder: Callable[[str], Any] = FileFinder.path_hook(
-        (ExtensionFileLoader, _imp.extension_suffixes()), (loader, [".py"])
-    )
+    suffixes = _imp.extension_suffixes()
 
     def hook(path: str) -> Any:
-        if path == tree or path.startswith(tree + "/"):
-            return finder(path)
-        raise ImportError(f"{path} is outside the tree")
+        """Modules written in C are looked for where there are any: each suffix costs every import."""
+        if path != tree and not path.startswith(tree + "/"):
+            raise ImportError(f"{path} is outside the tree")
+        try:
+            compiled = any(name.endswith(tuple(suffixes)) for name in os.listdir(path))
+        except OSError:
+            raise ImportError(f"{path} is no folder") from None
+        return FileFinder(path, *([(ExtensionFileLoader, suffixes)] if compiled else []), (loader, [".py"]))
 
     sys.path_hooks.insert(0, hook)
     sys.path.insert(0, tree)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _lsprof
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -370,3 +372,13 @@ def test_an_edit_within_the_same_second_is_seen(tree: Tree) -> None:
         assert list(tree.jobs()) == [name]
         assert tree.run().final.result == name  # type: ignore[union-attr]
     assert tree.files() == ["jobs", "jobs/one.py", "manifest.py"]
+
+
+def test_a_module_written_in_c_is_found_before_one_in_python(tree: Tree) -> None:
+    file = getattr(_lsprof, "__file__", None)
+    if file is None:
+        pytest.skip("this interpreter has it built in")
+    shutil.copy(file, tree.root)
+    (tree.root / "_lsprof.py").write_text("raise RuntimeError\n")
+    tree.write(manifest="import _lsprof\nassert _lsprof.__file__.startswith(__path__[0]), _lsprof.__file__\n")
+    assert tree.read().final == ManifestRead(jobs=())

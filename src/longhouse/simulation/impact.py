@@ -70,8 +70,15 @@ def trailers(before: Schedules, after: Schedules, *, zone: str, now: int) -> tup
 
 def _triggers(jobs: Schedules, zone: str) -> Counted:
     """How many jobs each has."""
-    found = (trigger_of(job, zone) for job in jobs.values())
-    return Counter(trigger for trigger in found if isinstance(trigger, Cron | Every))
+    alike: dict[object, list[JobDescription]] = {}
+    for job in jobs.values():
+        alike.setdefault(schedule_key(job, zone), []).append(job)
+    found = Counted()
+    for group in alike.values():
+        trigger = trigger_of(group[0], zone)
+        if isinstance(trigger, Cron | Every):
+            found[trigger] += len(group)
+    return found
 
 
 def _per_week(triggers: Counted, now: int) -> str:
