@@ -78,6 +78,17 @@ def test_a_message_comes_back_as_it_was(message: Any) -> None:
     assert decode(line) == message
 
 
+def test_what_is_as_always_is_not_said_and_comes_back_all_the_same() -> None:
+    plain = JobDescription(
+        id="a", module="jobs.a", function="run", file="manifest.py", line=1, source_file="jobs/a.py", source_line=1
+    )
+    line = encode(ManifestRead(jobs=(plain,)))
+    assert b"max_attempts" not in line and len(line) < 200
+    assert decode(line).jobs[0].values() == plain.values()
+    exact = decode(encode(ManifestRead(jobs=(plain.replace(timeout_seconds=300.0, enabled=1),)))).jobs[0]
+    assert [type(exact.timeout_seconds), type(exact.enabled)] == [float, int]
+
+
 @pytest.mark.parametrize(
     "line",
     [
