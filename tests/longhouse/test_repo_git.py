@@ -434,7 +434,7 @@ def test_versions_of_all_kinds_are_understood():
     assert git_program.require_recent(subprocess.check_output(["git", "version"], text=True), Path("git"))
 
 
-def test_the_doctor_says_which_git_it_is_and_when_it_has_become_too_old(house, other_git):
+def test_the_doctor_says_which_git_it_is_and_when_it_has_become_too_old(house, other_git, monkeypatch):
     house.paths.work.mkdir(exist_ok=True)
     bootstrap.ensure(house.paths, known_commits=False)
     found = {check.name: check for check in doctor.report(house)}
@@ -442,6 +442,15 @@ def test_the_doctor_says_which_git_it_is_and_when_it_has_become_too_old(house, o
     program = other_git("git version 2.30.2")
     found = {check.name: check for check in doctor.report(house)}["git"]
     assert found.status == "error" and found.message == f"git 2.30.2 at {program} is too old: 2.38 is needed at least"
+    program.write_text("#!/bin/sh\necho 'git version 2.50.1'\n")  # replaced under the running server
+    asked = []
+    with monkeypatch.context() as patched:
+        patched.setattr(Git, "version", lambda self: asked.append(self) or "git version 2.50.1")
+        for _ in range(3):
+            found = {check.name: check for check in doctor.report(house)}["git"]
+            assert found.status == "ok" and "2.50.1" in found.message
+    assert len(asked) == 1, "Home shows it at every look"
     program.unlink()
+    assert {check.name: check for check in doctor.report(house)}["git"].status == "error"
     bootstrap.opened.cache_clear()
     assert "not installed" in {check.name: check for check in doctor.report(house)}["git"].message
