@@ -56,6 +56,10 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         remote.save(house, "https://github.com/ada/jobs.git", Secret("github_pat_11AAAA0000"), SYSTEM, pull_minutes=7)
         pages += ["/connect", "/connect/code", "/connect/repositories"]
         pages += [f"/timeline?view={view}&all=on" for view in ("hour", "day", "week", "month")]
+        pages += ["/settings/design", "/jobs/check-website/forecast?at=2026-02-04T10:30", "/calendar"]
+        pages += ["/jobs/check-website/backfill?from=2026-02-04+08:00&to=2026-02-04+08:30", "/repo/blame/manifest.py"]
+        pages += [f"/repo/diff?from={head}", f"/repo/restore?commit={head}", f"/repo/commits/{head}/files/manifest.py"]
+        pages += [f"/runs/{runs['digest']}/artifacts/1", f"/runs/{runs['failed']}/changes"]
         pages += ["/sessions", "/tokens", "/settings", "/settings/password", "/activity", "/activity?job=nobody"]
         pages += ["/repo", f"/repo/commits/{head}", "/nowhere"]
         pages += ["/jobs/new", "/jobs/new?template=s3-backup", "/repo/new", "/repo/files", "/repo/files/manifest.py"]
@@ -88,6 +92,49 @@ def test_every_page_is_accessible(lived: tuple[Page, list[str]], theme: str, siz
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the window"
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
     assert PROBLEMS[page] == []
+
+
+ENHANCED = """async () => {
+  const found = await axe.run(document, {resultTypes: ["violations"], runOnly: ["color-contrast-enhanced"],
+    rules: {"color-contrast-enhanced": {enabled: true}}});
+  return found.violations.flatMap((each) => each.nodes.map((node) => `${node.html} ${node.failureSummary}`));
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_who_asks_for_more_contrast_gets_seven_to_one(lived: tuple[Page, list[str]], theme: str) -> None:
+    page, paths = lived
+    failed = next(path for path in paths if path.startswith("/runs/"))
+    page.context.add_cookies([{"name": "theme", "value": theme, "url": "/".join(page.url.split("/")[:3])}])
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    try:
+        for path in ("/", "/jobs", failed, "/jobs/check-website", "/repo"):
+            page.emulate_media(contrast="no-preference")
+            page.goto(path)
+            page.evaluate(AXE)
+            if path == "/jobs":
+                assert page.evaluate(ENHANCED), "the control: without the wish some text is softer"
+            page.emulate_media(contrast="more")
+            assert page.evaluate(ENHANCED) == [], path
+    finally:
+        page.emulate_media(contrast="null")
+
+
+def test_with_the_colours_of_the_system_alone_what_is_on_is_seen(lived: tuple[Page, list[str]]) -> None:
+    page, _ = lived
+    page.emulate_media(forced_colors="active")
+    try:
+        page.goto("/jobs")
+        colour = "element => getComputedStyle(element).backgroundColor"
+        on, off = (page.locator(f".switch[aria-checked={way}]").first.evaluate(colour) for way in ("true", "false"))
+        assert on != off
+        here = page.locator(".nav a[aria-current]").evaluate(colour)
+        assert here == on != page.locator(".nav a:not([aria-current])").first.evaluate(colour)
+        page.goto("/runs")
+        border = page.locator(".badge").first.evaluate("element => getComputedStyle(element).borderTopStyle")
+        assert border == "solid", "a badge without its colour keeps its shape"
+    finally:
+        page.emulate_media(forced_colors="null")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

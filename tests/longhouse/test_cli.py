@@ -404,6 +404,17 @@ def test_a_reader_that_goes_away_is_no_error(served: Served, lines_run: str) -> 
         ("jobs show ../../livez", 3),
         ("runs show zero", 2),
         ("runs list --state burning", 2),
+        ("runs list --since yesterday", 2),
+        ("runs list --backfill zero", 2),
+        ("runs list --limit 0", 2),
+        ("runs errors --days 0", 2),
+        ("runs rerun 999999 -p name=Bob", 3),
+        ("jobs list --show broken", 2),
+        ("jobs forecast greet soon", 2),
+        ("jobs forecast nobody 90m", 3),
+        ("jobs forecast greet", 2),
+        ("jobs disable", 2),
+        ("status --unseen", 2),
         ("jobs enable", 2),
         ("launch", 2),
         ("tokens new x --scope everything", 2),
@@ -426,6 +437,100 @@ def test_a_wrong_token_is_exit_code_5(served: Served, cli: Cli, tmp_path: Path) 
     found = json.loads((served.data / "instance.json").read_text())
     (tmp_path / "instance.json").write_text(json.dumps({**found, "token": "lhj_wrong"}))
     assert cli("jobs", "list", data=tmp_path).code == 5
+
+
+# --- looking for some ------------------------------------------------------------------------------------------------
+
+
+def ids(ended: Ended) -> list[Any]:
+    assert ended.code == 0, ended.err
+    return [each["id"] for each in ended.json["items"]]
+
+
+def test_jobs_are_looked_for(cli: Cli) -> None:
+    assert ids(cli("jobs", "list", "--search", "GREET", "--json")) == ["greet"]
+    assert ids(cli("jobs", "list", "--search", "nothing of the kind", "--json")) == []
+    assert cli("jobs", "list", "--tag", "none-has-it").err == "No job fits.\n"
+    assert cli("jobs", "list", "--project", "none-is-of-it").err == "No job fits.\n"
+    assert cli("run", "bad", "--wait").code == 1
+    failing = ids(cli("jobs", "list", "--show", "failing", "--json"))
+    assert "bad" in failing and "greet" not in failing
+    assert cli("jobs", "disable", "lines").code == 0
+    assert "lines" in ids(cli("jobs", "list", "--show", "off", "--json"))
+    assert "lines" not in ids(cli("jobs", "list", "--show", "on", "--json"))
+    assert cli("jobs", "enable", "lines").code == 0
+
+
+def test_runs_are_looked_for_by_every_filter(cli: Cli) -> None:
+    bad = cli("run", "bad", "--wait", "--json").json
+    found = ("runs", "list", "--json", "--limit", "100")
+    fits = {
+        "--reason": "exception",
+        "--trigger": "manual",
+        "--commit": bad["commit"][:10],
+        "--since": "1h",
+        "--search": "broken on purpose",
+        "--job": "bad",
+        "--state": "failed",
+    }
+    for option, value in fits.items():
+        assert bad["id"] in ids(cli(*found, option, value)), option
+    fits_not = {
+        "--reason": "timed_out",
+        "--trigger": "schedule",
+        "--commit": "0123456789",
+        "--until": "1h",
+        "--search": "nothing of the kind",
+        "--job": "greet",
+        "--state": "succeeded",
+        "--backfill": "77",
+    }
+    for option, value in fits_not.items():
+        assert bad["id"] not in ids(cli(*found, option, value)), option
+    everything = [word for pair in fits.items() for word in pair]
+    assert bad["id"] in ids(cli(*found, *everything))
+    assert cli("runs", "list", "--search", "nothing of the kind").err == "No runs.\n"
+
+
+def test_what_fails_the_same_way_is_one_line(cli: Cli) -> None:
+    runs = [cli("run", "bad", "--wait", "--json").json for _ in range(2)]
+    listed = cli("runs", "errors")
+    assert listed.code == 0 and re.search(r"^\d+ .* bad +ValueError: broken on purpose", listed.out, re.MULTILINE)
+    items = cli("runs", "errors", "--job", "bad", "--days", "1", "--json").json["items"]
+    assert len(items) == 1 and items[0]["count"] >= 2
+    assert items[0]["newest_run"] == runs[-1]["id"]
+    assert items[0]["fingerprint"] == runs[0]["fingerprint"] == runs[1]["fingerprint"]
+    assert cli("runs", "errors", "--job", "greet").err == "No errors.\n"
+
+
+def test_status_says_what_needs_somebody_until_it_is_seen(cli: Cli) -> None:
+    run = cli("run", "bad", "--wait", "--json").json["id"]
+    status = cli("status")
+    assert status.code == 1, "a script can ask whether everything is fine"
+    assert re.search(r"needs? you:$", status.out.splitlines()[0])
+    assert "failed" in status.out and re.search(r"^\d+ running, \d+ queued, \d+ to be tried again$", status.out, re.M)
+    found = cli("status", "--json")
+    assert found.code == 1 and found.json["fine"] is False
+    assert run in [each["run"]["id"] for each in found.json["failures"]]
+    seen = cli("status", "--seen", "--json").json
+    assert "failures" not in [need["code"] for need in seen["needs"]] and seen["failures"] == []
+
+
+def test_many_jobs_are_switched_each_with_its_line(cli: Cli) -> None:
+    off = cli("jobs", "disable", "good", "odd")
+    assert (off.code, off.out) == (0, "good is disabled\nodd is disabled\n")
+    mixed = cli("jobs", "disable", "odd", "nobody", "nothing")
+    assert mixed.code == 1, "one was refused, the others were done"
+    assert mixed.out == "odd was disabled already\nthere is no job 'nobody'\nnothing is disabled\n"
+    on = cli("jobs", "enable", "good", "odd", "nothing", "--json")
+    assert on.code == 0 and [each["changed"] for each in on.json["items"]] == [True, True, True]
+    assert on.json["refused"] == 0
+
+
+def test_a_moment_is_asked_about(cli: Cli) -> None:
+    ahead = cli("jobs", "forecast", "greet", "90m")
+    assert ahead.code == 0 and ahead.out.startswith("A run would start") and "not due then" in ahead.out
+    assert cli("jobs", "forecast", "tick", "2026-01-01T00:00:00Z", "--json").json["verdict"].startswith("That time has")
 
 
 # --- changing --------------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from longhouse.cli.terminal import line, plain
 from longhouse.cli.times import away, from_now, length, local
 from longhouse.errors import NotFound
 
+SHOWS = ("on", "off", "paused", "failing", "never")
+
 
 @click.group()
 def jobs() -> None:
@@ -54,9 +56,13 @@ def values(params: tuple[str, ...]) -> dict[str, str]:
 
 
 @command(jobs, "list")
-def list_jobs(call: Call) -> None:
+@click.option("--search", metavar="TEXT", help="Only jobs with all these words in id, description, project or tags.")
+@click.option("--show", type=click.Choice(SHOWS), help="Only these; failing: the run that ended last failed.")
+@click.option("--project", metavar="NAME", help="Only jobs of this project.")
+@click.option("--tag", metavar="TAG", help="Only jobs with this tag.")
+def list_jobs(call: Call, search: str | None, **wanted: str | None) -> None:
     """List the jobs of the manifest."""
-    items, _ = call.instance.pages("/api/jobs", None)
+    items, _ = call.instance.pages("/api/jobs", None, q=search, **wanted)
     first = call.instance.get("/api/jobs", limit=1)
     manifest = first["manifest"]
     say_if_broken(call, manifest)
@@ -76,7 +82,9 @@ def list_jobs(call: Call) -> None:
     ]
     head = ("ID", "SCHEDULE", "ENABLED", "NEXT", "LAST RUN", "STARTED", "DESCRIPTION")
     document = {"items": items, "next": None, "manifest": manifest, "pause": first["pause"]}
-    call.table(document, head, rows, empty="The manifest registers no job yet; see AGENTS.md in the jobs repo.")
+    looked = search or any(wanted.values())
+    none = "No job fits." if looked else "The manifest registers no job yet; see AGENTS.md in the jobs repo."
+    call.table(document, head, rows, empty=none)
 
 
 def say_if_broken(call: Call, manifest: dict[str, Any]) -> None:
