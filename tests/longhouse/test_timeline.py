@@ -21,7 +21,7 @@ from longhouse.simulation.plan import at_once
 from longhouse.store import jobs as job_rows
 from longhouse.timeline import Lane, Timeline
 from longhouse.timeline.marks import join
-from longhouse.web import spans
+from longhouse.web import lanes, spans, times
 from tests.conftest import START, HandClock
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -320,6 +320,17 @@ def test_a_view_knows_its_span_and_its_neighbours(
     assert (shown.title, (shown.high - shown.low) // HOUR, shown.before, shown.after) == (title, hours, before, after)
     assert spans.span(view, before, zone, START).high == shown.low
     assert spans.span(view, after, zone, START).low == shown.high
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Chatham"])
+def test_a_mark_says_the_time_of_its_zone_also_when_clocks_change(zone: str) -> None:
+    for day in ("2026-03-29", "2026-04-05", "2026-09-27", "2026-10-04", "2026-10-25"):
+        whole = spans.span("week", day, zone, START)
+        for at in range(whole.low, whole.high, 7 * 60_000 + 13_000):
+            there = times.local(at, zone)
+            assert lanes.clock(at, whole) == f"{lanes.WEEKDAYS[there.weekday()]} {there:%H:%M}"
+            hour = replace(whole, view="hour")
+            assert lanes.clock(at, hour) == (f"{there:%H:%M:%S}" if there.second else f"{there:%H:%M}")
 
 
 def test_changes_of_the_clock_are_said() -> None:
