@@ -36,7 +36,7 @@ lock: dev
 	@scripts/lock
 
 soak: dev
-	@$(BIN)/pytest -n 2 -m soak
+	@$(BIN)/pytest -n 2 -m soak --timeout 7200
 
 bench: dev
 	@$(BIN)/python -m bench
