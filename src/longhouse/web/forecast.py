@@ -10,7 +10,7 @@ from longhouse import forecast
 from longhouse.doors import TheHouse, needs
 from longhouse.errors import Invalid
 from longhouse.web import forms
-from longhouse.web.page import page, pages, part
+from longhouse.web.page import page, pages
 
 router = pages()
 
@@ -21,13 +21,10 @@ def forecast_page(
     job_id: str,
     house: TheHouse,
     at: Annotated[str, Query(max_length=64)],
-    part_of: Annotated[str, Query(alias="part", max_length=20)] = "",
 ) -> Response:
     try:
         shown = {"found": forecast.forecast(house, job_id, at), "wrong": ""}
     except Invalid as error:
         shown = {"found": None, "wrong": forms.wrong_with(error, "at")}
-    if part_of:
-        return part(request, "parts/forecast.html", **shown)
     status = 422 if shown["wrong"] else 200
     return page(request, "forecast.html", status=status, job_id=job_id, asked=at, **shown)
