@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from types import FrameType
 
@@ -22,6 +23,7 @@ SHELLS = ("bash", "zsh", "fish")
 def serve(call: Call, host: str | None, port: str | None, slots: str | None) -> int:
     """Start the instance and stay: pages, API, scheduler and queue, until Ctrl-C or SIGTERM."""
     settings = call.settings(host=host, port=port, slots=slots)
+    gc.disable()  # until everything is imported: nothing of that is garbage, and to look for some takes a tenth of it
     from longhouse import serving
 
     signal.signal(signal.SIGTERM, _stop)
