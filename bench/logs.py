@@ -14,8 +14,8 @@ from tests.browser.furnished import OWNER, empty_house, furnish
 from bench.instance import Figure
 from longhouse import jobs, queue
 from longhouse.engine.capture import Capture
+from longhouse.frames import Stream
 from longhouse.house import House
-from longhouse.output import Stream
 from longhouse.queue import Ending
 from longhouse.runs.state import RunState
 

@@ -69,7 +69,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("simulation",),
     ("runs", "triggers"),
     (
-        *("errors", "clock", "feed", "vault", "sealing", "masking", "token_shapes"),
+        *("errors", "clock", "feed", "vault", "sealing", "masking", "token_shapes", "frames"),
         *("passwords", "tries", "setup", "kinds"),
         *("installer", "outward", "config", "paths", "logs", "version"),
     ),

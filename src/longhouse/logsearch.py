@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from longhouse.output import LONGEST_PAGE, Entry, Line, Page, Stream, entries, whole_lines
+from longhouse.frames import Cursor, Entry, Frame, Stream, entries
+from longhouse.output import LONGEST_PAGE, Line, Page, whole_lines
 
 MOST = 10_000
 """Lines that a search names; it counts on beyond them."""
@@ -31,17 +32,38 @@ def search(path: Path | None, text: str, streams: Collection[int] | None = None)
     if not wanted or path is None:
         return Matches([], 0)
     try:
-        for frame, number, data in whole_lines(path, Entry(), streams):
-            if frame.stream == Stream.GAP:
-                continue
-            seen = ESCAPE.sub(b"", data) if b"\x1b" in data else data
-            if wanted in seen.decode(errors="replace").lower():
+        for frame, number, data in whole_lines(path, Entry(), streams, _with(wanted)):
+            if frame.stream != Stream.GAP and _has(data, wanted):
                 total += 1
                 if total <= MOST:
                     found.append(number)
     except FileNotFoundError:
         return Matches([], 0)
     return Matches(found, total)
+
+
+def _has(data: bytes, wanted: str) -> bool:
+    seen = ESCAPE.sub(b"", data) if b"\x1b" in data else data
+    return wanted in seen.decode(errors="replace").lower()
+
+
+def _with(wanted: str) -> Callable[[Frame, Cursor], Iterator[Frame]]:
+    """The parts of a frame that can have `wanted`: all of it, or only the lines that other frames begin or end."""
+
+    def parts(frame: Frame, cursor: Cursor) -> Iterator[Frame]:
+        data, ended = frame.data, frame.data.rfind(b"\n") + 1
+        if frame.stream == Stream.GAP or not ended or _has(data, wanted):
+            yield frame
+            return
+        goes_on = cursor.length > 0 and cursor.stream == frame.stream
+        begin = data.find(b"\n") + 1 if goes_on else 0
+        if begin:
+            yield frame._replace(data=data[:begin])
+        cursor.pass_over(frame.stream, data[begin:ended])
+        if ended < len(data):
+            yield frame._replace(data=data[ended:])
+
+    return parts
 
 
 def last_before(path: Path, line: int, count: int, streams: Collection[int], limit_bytes: int = LONGEST_PAGE) -> Page:

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 from longhouse import api, doors, jobs, ledger, loading, queue, web
 from longhouse.engine.capture import Capture
+from longhouse.frames import Stream
 from longhouse.house import SYSTEM, By, House
-from longhouse.output import Stream
 from longhouse.queue import Ending
 from longhouse.repo import bootstrap
 from longhouse.runs.state import Reason, RunState

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page
 
 from longhouse import accounts, boot, jobs, loading
 from longhouse.cli import root
+from longhouse.frames import Stream
 from longhouse.house import House
-from longhouse.output import Stream
 from longhouse.queue import Ending
 from longhouse.repo import bootstrap, panel
 from longhouse.runs.state import Reason, RunState

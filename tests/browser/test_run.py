@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from longhouse import history, jobs, loading, queue
 from longhouse.engine.capture import Capture
+from longhouse.frames import Stream
 from longhouse.house import House
-from longhouse.output import Stream
 from longhouse.queue import Ending
 from longhouse.repo import bootstrap
 from longhouse.runs.state import Reason, RunState

@@ -10,8 +10,8 @@ import uvicorn
 
 from longhouse import accounts, queue
 from longhouse.engine.capture import Capture
+from longhouse.frames import Stream
 from longhouse.house import SYSTEM, By
-from longhouse.output import Stream
 from longhouse.runs.state import RunState
 from longhouse.store import events, runs
 

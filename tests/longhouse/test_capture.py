@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from longhouse.engine import capture as capturing
 from longhouse.engine.capture import Capture, seal_leftover
+from longhouse.frames import FRAME, LONGEST_LINE, Stream, segments
 from longhouse.launch.local import LocalLauncher, Spec
-from longhouse.output import FRAME, LONGEST_LINE, LONGEST_PAGE, Line, Stream, follow, raw, read_lines, segments
+from longhouse.output import LONGEST_PAGE, Line, follow, raw, read_lines
 
 PYTHON: str = getattr(sys, "_base_executable", sys.executable)
 HEAD, TAIL = 4096, 1024

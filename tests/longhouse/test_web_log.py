@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from longhouse import logsearch
 from longhouse.engine.capture import Capture
-from longhouse.output import Line, Stream
+from longhouse.frames import Stream
+from longhouse.output import Line
 from longhouse.web import log
 from longhouse.web.ansi import PLAIN, Ansi, Style
 from longhouse.web.text import CONTROL, shown

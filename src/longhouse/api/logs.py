@@ -24,6 +24,7 @@ from longhouse.api.streams import LOOK_SECONDS, RETRY
 from longhouse.doors import ARTIFACT_POLICY, LOG_POLICY, Caller, TheCaller, TheHouse, needs, still_here
 from longhouse.doors.routes import routes
 from longhouse.errors import Invalid, NotFound
+from longhouse.frames import Stream
 from longhouse.house import House
 from longhouse.runs.state import TERMINAL
 from longhouse.store.database import Row
@@ -31,14 +32,14 @@ from longhouse.store.database import Row
 router = routes(tags=["runs"])
 
 StreamName = Literal["out", "err", "log", "system", "gap"]
-STREAMS: dict[StreamName, output.Stream] = {
-    "out": output.Stream.OUT,
-    "err": output.Stream.ERR,
-    "log": output.Stream.LOG,
-    "system": output.Stream.SYSTEM,
+STREAMS: dict[StreamName, Stream] = {
+    "out": Stream.OUT,
+    "err": Stream.ERR,
+    "log": Stream.LOG,
+    "system": Stream.SYSTEM,
 }
-NAMES: dict[output.Stream, StreamName] = {stream: name for name, stream in STREAMS.items()}
-NAMES[output.Stream.GAP] = "gap"
+NAMES: dict[Stream, StreamName] = {stream: name for name, stream in STREAMS.items()}
+NAMES[Stream.GAP] = "gap"
 PLACE = re.compile(r"([0-9]{1,9}):([0-9]{1,15})")
 
 Attempt = Annotated[int | None, Query(ge=1, le=LARGEST, description="Which attempt; the newest if left out.")]
@@ -126,7 +127,7 @@ def search_log(
     return LogMatches(run_id=run_id, attempt=row["attempt"] if row else 0, lines=found.lines, total=found.total)
 
 
-def _page(path: Path | None, first: int, tail: int | None, streams: set[output.Stream] | None) -> output.Page:
+def _page(path: Path | None, first: int, tail: int | None, streams: set[Stream] | None) -> output.Page:
     if path is not None:
         try:
             return output.read_lines(path, from_line=first, from_end=tail, streams=streams)
@@ -147,7 +148,7 @@ def _output_file(house: House, row: Row) -> Path | None:
     return house.paths.output / row["output"] if row["output"] else None
 
 
-def _download(path: Path | None, streams: set[output.Stream] | None, name: str) -> Response:
+def _download(path: Path | None, streams: set[Stream] | None, name: str) -> Response:
     headers = {"Content-Disposition": attachment(name), "Content-Security-Policy": LOG_POLICY}
     body: Iterator[bytes] = iter(())
     if path is not None and path.exists():

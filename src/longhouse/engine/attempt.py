@@ -19,13 +19,13 @@ from longhouse.engine.capture import Capture
 from longhouse.engine.notes import Notes
 from longhouse.engine.verdict import Stop
 from longhouse.errors import Invalid, LonghouseError, StorageFull, Unavailable
+from longhouse.frames import Stream
 from longhouse.house import House
 from longhouse.launch.conversation import Inbox
 from longhouse.launch.local import Child, Exit
 from longhouse.launch.python import python_spec
 from longhouse.logs import Log
 from longhouse.masking import Masker
-from longhouse.output import Stream
 from longhouse.queue import Claimed, Ending
 from longhouse.repo import bootstrap
 from longhouse.repo.checkouts import checkout

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longhouse.clock import Clock, SystemClock
-from longhouse.masking import Masker
-from longhouse.masking import Stream as Masked
-from longhouse.output import (
+from longhouse.frames import (
     END,
     FRAME,
     GAP,
@@ -29,6 +27,8 @@ from longhouse.output import (
     scan_segment,
     segments,
 )
+from longhouse.masking import Masker
+from longhouse.masking import Stream as Masked
 from longhouse.store.faults import NO_SPACE
 
 HEAD_BYTES = 8 * 1024 * 1024

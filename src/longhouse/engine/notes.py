@@ -10,9 +10,9 @@ from typing import Any
 
 from longhouse.engine.capture import Capture
 from longhouse.errors import StorageFull, Unavailable
+from longhouse.frames import Stream
 from longhouse.house import House
 from longhouse.masking import Masker
-from longhouse.output import Stream
 from longhouse.queue import Claimed
 from longhouse.store import events, jobs, runs
 from longhouse.store.database import Connection

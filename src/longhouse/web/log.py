@@ -10,7 +10,8 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from longhouse import logsearch, output
-from longhouse.output import Line, Page, Stream
+from longhouse.frames import Stream, entries
+from longhouse.output import Line, Page
 from longhouse.web import times
 from longhouse.web.ansi import PLAIN, Ansi, Style
 from longhouse.web.text import CONTROL, symbol
@@ -144,7 +145,7 @@ def _before_of(path: Path | None, line: int, count: int, streams: frozenset[int]
 
 def end_of(path: Path | None) -> int:
     """A position near the end, from which a stream of news may start."""
-    return output.entries(path)[-1].position if path is not None else 0
+    return entries(path)[-1].position if path is not None else 0
 
 
 NOTHING = Page([], False, False, 0, 0)

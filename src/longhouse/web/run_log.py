@@ -14,10 +14,10 @@ from fastapi import Path as InPath
 from longhouse import history, logsearch
 from longhouse.doors import TheHouse, needs
 from longhouse.errors import NotFound
+from longhouse.frames import Stream
 from longhouse.history import Details
 from longhouse.house import House
 from longhouse.logsearch import LONGEST_TEXT
-from longhouse.output import Stream
 from longhouse.runs.state import ACTIVE
 from longhouse.store.database import Row
 from longhouse.web import log
