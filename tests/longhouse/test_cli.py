@@ -148,7 +148,12 @@ def cli(served: Served, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ende
 
 
 def spawn(*words: str, **more: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "longhouse", *words], **more)
+    """As from a terminal: what runs in the background of a script has inherited to ignore Ctrl-C."""
+
+    def hear() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    return subprocess.Popen([sys.executable, "-m", "longhouse", *words], preexec_fn=hear, **more)
 
 
 Cli = Callable[..., Ended]

@@ -256,6 +256,20 @@ def test_a_young_lock_is_left_alone(paths, repo):
     assert (paths.git_dir / "index.lock").exists()
 
 
+@pytest.mark.parametrize(
+    ("error", "counts"), [(FileNotFoundError, False), (ProcessLookupError, False), (PermissionError, True)]
+)
+def test_a_git_that_ends_while_it_is_looked_at_holds_nothing(paths, repo, monkeypatch, error, counts):
+    """What cannot be looked into counts, but what is gone does not: any git on the machine would hold our locks."""
+
+    def gone(path):
+        raise error(path)
+
+    monkeypatch.setattr(locks, "_is_git", lambda process: True)
+    monkeypatch.setattr(locks.os, "readlink", gone)
+    assert locks._git_at_work(repo) is counts
+
+
 def test_a_lock_that_a_process_has_open_is_never_removed(paths, repo):
     lock = paths.git_dir / "index.lock"
     with open(lock, "x"):

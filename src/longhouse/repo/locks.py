@@ -102,7 +102,7 @@ def _works_on(process: Path, places: tuple[str, str]) -> bool:
         if any(where == place or where.startswith(place + "/") for place in places):
             return True
         said = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False  # ended meanwhile
     except OSError:
         return True
