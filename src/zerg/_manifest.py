@@ -23,6 +23,9 @@ PACKAGE_HINT = "Add {0} to requirements.txt, or give the job file a '# /// scrip
 
 def answer(request: ReadManifest, channel: Channel) -> None:
     """Send how reading went. The timer of a slow manifest is stopped before: it writes to the channel, too."""
+    import gc
+
+    gc.set_threshold(50_000)  # modules and jobs are no garbage: hundreds of them are not looked through again and again
     tell_when_busy(request, channel)
     try:
         found: ManifestRead | FunctionsRead | ManifestFailed
