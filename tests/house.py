@@ -52,7 +52,7 @@ def bare_house(data: Path, clock: Clock, *, vfs: str | None = None, **other: Any
         feed=feed,
         keys=open_keys(paths.keyring, may_create=True),
         up_since=clock.now(),
-        launcher=LocalLauncher(),
+        launcher=LocalLauncher(process_limit=4096),
         **{**usual, **other},
     )
 
