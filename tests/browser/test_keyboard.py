@@ -103,8 +103,9 @@ def test_runs_are_filtered_walked_and_opened_with_keys(place: Place, page: Page)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/runs/{place.runs['failed']}")
+    expect(page.locator("#find")).to_be_visible()
     page.keyboard.press("Escape")
-    page.wait_for_url("**/runs*")
+    page.wait_for_url(re.compile(r"/runs(\?.*)?$"))
 
 
 def test_a_moment_is_tried_and_a_job_switched_off_with_keys(place: Place, page: Page) -> None:
