@@ -96,7 +96,7 @@ def test_code_and_signal_are_told(
 
 
 def test_a_child_is_known_by_pid_start_and_boot(start: Callable[..., Child]) -> None:
-    child = start("import os; print(os.getpid(), flush=True); input()")
+    child = start("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
     assert int(line(child)) == child.pid
     assert child.started_ticks == started_ticks(child.pid)
     assert child.boot_id == boot_id()
