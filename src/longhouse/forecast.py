@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from longhouse import figures, jobs, ledger, pauses, secrets
+from longhouse import figures, jobs, pauses, secrets
 from longhouse.house import House
 from longhouse.ledger import Firing
 from longhouse.moments import moment_of
@@ -17,7 +17,7 @@ from longhouse.store.pauses import Pause
 from longhouse.timeline.jobs import Job as Scheduled
 from longhouse.timeline.jobs import schedules, slots_of
 from longhouse.triggers import trigger_of
-from longhouse.triggers.misfire import End
+from longhouse.triggers.misfire import End, Overlap
 from longhouse.triggers.words import seconds_said
 
 MINUTE = 60_000
@@ -58,12 +58,10 @@ def forecast(house: House, job_id: str, at: str) -> Forecast:
     with house.db.read() as db:
         lacking = tuple(secrets.missing(db, job.spec))
         active = [row["id"] for row in run_rows.in_the_way(db, job_id, now)]
-        room = ledger.overlap_of(db, job, now).admits()
         beside = _beside(house, schedules(house, db, "", now), job_id, moment) if moment > now else ()
     end, because = _held(job, held, moment)
-    doubts: tuple[str, ...] = ()
-    if end is End.RAN:
-        doubts = _doubts(house, job, moment, before, active, room)
+    doubts = _doubts(house, job, moment, before, active) if end is End.RAN else ()
+    slots = slots_of(house)
     return Forecast(
         job=job,
         at=moment,
@@ -73,11 +71,11 @@ def forecast(house: House, job_id: str, at: str) -> Forecast:
         entry=entry,
         verdict=_became(entry, scheduled) if moment <= now else _verdict(end, doubts, lacking),
         end=entry.end if entry else end,
-        reasons=() if moment <= now else (*because, *doubts, *_slots(beside, slots_of(house))),
+        reasons=() if moment <= now else (*because, *doubts, *_slots(beside, slots)),
         params=job.spec.params,
         secrets_missing=lacking,
         beside=beside[:BESIDE],
-        slots=slots_of(house),
+        slots=slots,
     )
 
 
@@ -98,13 +96,14 @@ def _held(job: Job, held: Mapping[str, Pause], moment: int) -> tuple[End, tuple[
     return End.RAN, ()
 
 
-def _doubts(house: House, job: Job, moment: int, before: int | None, active: list[int], room: bool) -> tuple[str, ...]:
+def _doubts(house: House, job: Job, moment: int, before: int | None, active: list[int]) -> tuple[str, ...]:
     """What the runs of the job that go on, or that come before, may still do to it."""
     found = []
     if job.spec.overlap != "allow" and active:
         many = len(active) > 1
         runs = f"{'runs' if many else 'run'} {', '.join(map(str, active))}"
         still = f"If {runs} of the job {'have' if many else 'has'} not ended by then,"
+        room = Overlap(job.spec.overlap, len(active)).admits()
         found.append(f"{still} {'it waits its turn' if room else 'it is skipped: overlap'}.")
     span = figures.figures(house, job.id).spans[-1]
     if job.spec.overlap != "allow" and before is not None and before > house.clock.now() and span.p95 is not None:

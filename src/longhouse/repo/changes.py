@@ -176,9 +176,14 @@ def _take_in(git: Git, changed: Sequence[File], lock: Path) -> None:
     plain = [file for file in changed if SUBMODULE not in (file.mode_before, file.mode)]
     ids = {blob for file in plain for blob in (file.before, file.after) if blob.strip("0")}
     read = _contents(git, ids) if len(ids) > 2 else {}
+
+    def bytes_of(mode: str, blob: str) -> bytes | None:
+        if mode == NOTHING:
+            return None
+        return read[blob] if blob in read else content(git, blob)
+
     for file in plain:
-        before = None if file.mode_before == NOTHING else read.get(file.before) or content(git, file.before)
-        after = None if file.mode == NOTHING else read.get(file.after) or content(git, file.after)
+        before, after = bytes_of(file.mode_before, file.before), bytes_of(file.mode, file.after)
         try:
             beneath.put(git.work_tree, file.path, after, before, executable=file.mode == EXECUTABLE)
         except OSError as error:

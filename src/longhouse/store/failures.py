@@ -63,7 +63,7 @@ def pairs(db: Connection, *, fingerprint: str | None = None, job_id: str | None 
     """Of all failures, or of those of one kind, or of one job."""
     prints, jobs = PRINTS if fingerprint is None else NAMED, JOBS if job_id is None else OF_JOB
     values = {"fingerprints": json.dumps([fingerprint]), "job_id": job_id}
-    found: list[Any] = db.execute(prints + jobs + COUNTED, _only(prints + jobs, values)).fetchall()
+    found: list[Any] = db.execute(prints + jobs + COUNTED, values).fetchall()
     return [each for each in map(Pair._make, found) if each.runs]
 
 
@@ -74,14 +74,10 @@ def by_day(
     jobs = JOBS if job_id is None else OF_JOB
     values = {"fingerprints": json.dumps(list(fingerprints)), "job_id": job_id, "since": begins[0]}
     found = {each: [0] * len(begins) for each in fingerprints}
-    rows: Any = db.execute(NAMED + jobs + SINCE, _only(NAMED + jobs + SINCE, values))
+    rows: Any = db.execute(NAMED + jobs + SINCE, values)
     for fingerprint, at in rows:  # to sort them into days takes SQLite three times as long
         found[fingerprint][bisect_right(begins, at) - 1] += 1
     return found
-
-
-def _only(sql: str, values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if f":{name}" in sql}
 
 
 def newest(db: Connection, run_ids: list[int]) -> list[Row]:
