@@ -21,7 +21,6 @@ from longhouse.repo.lockfiles import LockFile
 from longhouse.repo.requirements import EnvironmentFailed, wanted
 from longhouse.simulation import impact
 from longhouse.store import jobs as rows
-from longhouse.store.jobs import Job
 from zerg._wire import JobDescription
 
 Described = tuple[tuple[JobDescription, ...], dict[str, str]]
@@ -93,10 +92,10 @@ def trailers(house: House, definitions: Sequence[JobDescription], overrides: Map
     """What a commit with these jobs says about the step from those of now; nothing if the schedules stay."""
     with house.db.read() as db:
         pending = {row["job_id"]: bool(row["enabled"]) for row in rows.overrides(db)}
-        now = rows.all_jobs(db)
+        before = {each.id: each for each in rows.schedules(db)}
     told = {**overrides, **pending}
     after = impact.scheduled([(job, told.get(job.id, job.enabled)) for job in definitions])
-    return impact.trailers(_of_now(now), after, zone=house.zone, now=house.clock.now())
+    return impact.trailers(before, after, zone=house.zone, now=house.clock.now())
 
 
 def trailers_of_overrides(house: House, wanted: Mapping[str, bool]) -> Trailers:
@@ -106,10 +105,6 @@ def trailers_of_overrides(house: House, wanted: Mapping[str, bool]) -> Trailers:
     after = impact.scheduled([(job.spec, wanted.get(job.id, job.enabled)) for job in now])
     before = impact.scheduled([(job.spec, not wanted[job.id] if job.id in wanted else job.enabled) for job in now])
     return impact.trailers(before, after, zone=house.zone, now=house.clock.now())
-
-
-def _of_now(known: Sequence[Job]) -> dict[str, JobDescription]:
-    return impact.scheduled([(job.spec, job.enabled) for job in known])
 
 
 def locks(house: House, tree: Path, definitions: Sequence[JobDescription]) -> tuple[LockFile, ...]:

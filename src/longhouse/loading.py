@@ -181,7 +181,7 @@ def load(
     """
     tree = house.paths.checkouts / commit
     try:
-        if described is not None:
+        if described is not None and not tree.is_dir():  # else it is what was read, a moment ago; every run compares it
             checkout(git, house.paths.checkouts, commit)
         if isinstance(described, ManifestBroken):
             raise described

@@ -13,13 +13,14 @@ from zerg._script import Placeholder, script_block
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ExtensionFileLoader, FileFinder, ModuleSpec, SourceFileLoader
+    from importlib.util import spec_from_file_location
     from types import CodeType, ModuleType
     from typing import Any
 else:
-    # what importlib.machinery re-exports, without importing importlib
+    # what importlib.machinery and importlib.util re-export, without importing importlib
     _external = sys.modules["_frozen_importlib_external"]
     ExtensionFileLoader, FileFinder = _external.ExtensionFileLoader, _external.FileFinder
-    SourceFileLoader = _external.SourceFileLoader
+    SourceFileLoader, spec_from_file_location = _external.SourceFileLoader, _external.spec_from_file_location
 
 
 class TreeLoader(SourceFileLoader):
@@ -55,6 +56,28 @@ class ManifestLoader(TreeLoader):
         module.__dict__["__getattr__"] = named
 
 
+class TreeFinder(FileFinder):
+    """Knows which modules its folder had when it was first asked, since a checkout stays as it is: to look again for
+    every import takes a tenth of reading hundreds of job files. Whatever else is asked for is looked for."""
+
+    def __init__(self, path: str, loader: type[TreeLoader], modules: frozenset[str]) -> None:
+        super().__init__(path, (loader, [".py"]))
+        self.loader, self.modules = loader, modules
+
+    def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
+        name = fullname.rpartition(".")[2]
+        if name not in self.modules:
+            return super().find_spec(fullname, target)
+        path = f"{self.path}/{name}.py"
+        return spec_from_file_location(
+            fullname, path, loader=self.loader(fullname, path), submodule_search_locations=None
+        )
+
+    def invalidate_caches(self) -> None:
+        self.modules = frozenset()
+        super().invalidate_caches()
+
+
 def install(tree: str, loader: type[TreeLoader] = TreeLoader) -> None:
     """Put `tree` first on sys.path, its modules loaded by `loader`."""
     import _imp
@@ -67,10 +90,14 @@ def install(tree: str, loader: type[TreeLoader] = TreeLoader) -> None:
         if path != tree and not path.startswith(tree + "/"):
             raise ImportError(f"{path} is outside the tree")
         try:
-            compiled = any(name.endswith(tuple(suffixes)) for name in os.listdir(path))
+            with os.scandir(path) as entries:
+                plain = {entry.name: entry.is_file() for entry in entries}
         except OSError:
             raise ImportError(f"{path} is no folder") from None
-        return FileFinder(path, *([(ExtensionFileLoader, suffixes)] if compiled else []), (loader, [".py"]))
+        if any(name.endswith(tuple(suffixes)) for name in plain):
+            return FileFinder(path, (ExtensionFileLoader, suffixes), (loader, [".py"]))
+        modules = (name[:-3] for name, is_file in plain.items() if is_file and name.endswith(".py"))
+        return TreeFinder(path, loader, frozenset(name for name in modules if name not in plain))  # packages come first
 
     sys.path_hooks.insert(0, hook)
     sys.path.insert(0, tree)

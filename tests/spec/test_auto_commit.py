@@ -430,7 +430,7 @@ def test_the_repository_is_packed_when_it_has_grown_and_nothing_that_is_needed_g
     assert list((paths.git_dir / "objects" / "pack").glob("*.pack"))
     assert commits.loaded(repo) == first and history.file_at(repo, trial, "a.py") == b"trial"
     assert commits.branch(repo) == "main" and repo.head().commit != first
-    checkouts.listing.cache_clear()
+    checkouts.listings.cache_clear()
     assert checkouts.checkout(repo, paths.checkouts, first).is_dir()
 
 

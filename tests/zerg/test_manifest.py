@@ -46,6 +46,33 @@ def test_the_example_of_the_spec_is_read_word_for_word(tree: Tree) -> None:
     assert not job.placeholder
 
 
+def test_of_a_file_and_a_folder_of_one_name_a_package_comes_first_and_a_mere_folder_last(tree: Tree) -> None:
+    tree.write(
+        manifest="""
+            import importlib
+            import pathlib
+
+            from zerg.jobs import job_registry, JobConfig
+            from jobs import both, file
+            from jobs.one import run
+
+            assert (both.FROM, file.FROM) == ("package", "file")
+            pathlib.Path(__file__).with_name("late.py").write_text("FROM = 'late'")
+            importlib.invalidate_caches()
+            import late
+
+            job_registry.register(JobConfig(id="one", func=run, description=late.FROM))
+        """,
+        jobs__one="def run(): pass\n",
+        jobs__both="FROM = 'file'\n",
+        jobs__file="FROM = 'file'\n",
+    )
+    for folder in ("both", "file"):
+        (tree.root / "jobs" / folder).mkdir()
+    (tree.root / "jobs" / "both" / "__init__.py").write_text("FROM = 'package'\n")
+    assert tree.jobs()["one"].description == "late"
+
+
 @pytest.mark.parametrize("package", [False, True])
 @pytest.mark.parametrize("line", ["from jobs.one import run", "from .jobs.one import run"])
 def test_jobs_are_imported_with_and_without_init_py(tree: Tree, package: bool, line: str) -> None:

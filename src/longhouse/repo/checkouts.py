@@ -30,9 +30,14 @@ IDLE_SECONDS = 3600.0
 """Who has asked for a checkout may not have said yet that he runs from it."""
 MOST_WRITTEN = 5
 """Files that differ from another checkout; with more, git builds the whole faster."""
+LISTINGS = 128
+"""Commits of which it is remembered what they hold."""
 READ_ONLY = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 SEARCHABLE = READ_ONLY | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 SUBMODULE = "160000"
+
+_tree_of: dict[str, str] = {}
+"""Of the last commits that were made of a tree whose listing is known already."""
 
 
 def checkout(git: Git, folder: Path, commit: str) -> Path:
@@ -56,13 +61,21 @@ def checkout(git: Git, folder: Path, commit: str) -> Path:
 
 def adopt(folder: Path, tree: str, commit: str) -> None:
     """The checkout of a tree, made before it was committed, becomes that of its commit, if there is none yet."""
+    _tree_of[commit] = tree
+    while len(_tree_of) > LISTINGS:
+        del _tree_of[next(iter(_tree_of))]
     with suppress(OSError):
         os.rename(folder / tree, folder / commit)
 
 
-@lru_cache(maxsize=128)
 def listing(git: Git, commit: str) -> Files:
     """What `commit` holds; a commit never changes, so it is read once. Submodules are left out, as in every clone."""
+    return listings(git, _tree_of.get(commit, commit))
+
+
+@lru_cache(maxsize=LISTINGS)
+def listings(git: Git, commit: str) -> Files:
+    """By the id of a commit or of a tree."""
     out = git.read("ls-tree", "-r", "-z", "--full-tree", commit).out
     entries = (entry.split(b"\t", 1) for entry in out.split(b"\0") if entry)
     fields = ((head.decode().split(" "), os.fsdecode(path)) for head, path in entries)

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from longhouse.clock import iso
 from longhouse.simulation.clocks import clock_changes
-from longhouse.triggers import schedule_key, trigger_of
+from longhouse.triggers import Scheduled, schedule_key, trigger_of
 from longhouse.triggers.cron import Cron
 from longhouse.triggers.every import Every
 from zerg._wire import JobDescription
@@ -28,8 +28,11 @@ MANY = 100_000
 NAMED = 4
 """Jobs named in one line; more are counted."""
 
-Schedules = Mapping[str, JobDescription]
+Schedules = Mapping[str, Scheduled]
 """By id, the enabled jobs that have a schedule."""
+
+Keys = Mapping[str, tuple[str | int | None, ...]]
+"""Of each, what its due times hang on."""
 
 Counted = Counter[Cron | Every]
 
@@ -59,7 +62,7 @@ def trailers(before: Schedules, after: Schedules, *, zone: str, now: int) -> tup
     added, removed = sorted(set(new) - set(old)), sorted(set(old) - set(new))
     changed = sorted(job_id for job_id in set(old) & set(new) if old[job_id] != new[job_id])
     kinds = (("added", added), ("changed", changed), ("removed", removed))
-    was, will = _triggers(before, zone), _triggers(after, zone)
+    was, will = _triggers(before, old, zone), _triggers(after, new, zone)
     return (
         ("Schedules", "; ".join(f"{kind} {_named(ids)}" for kind, ids in kinds if ids)),
         ("Runs-Per-Week", f"{_per_week(was, now)} -> {_per_week(will, now)}"),
@@ -68,16 +71,14 @@ def trailers(before: Schedules, after: Schedules, *, zone: str, now: int) -> tup
     )
 
 
-def _triggers(jobs: Schedules, zone: str) -> Counted:
+def _triggers(jobs: Schedules, keys: Keys, zone: str) -> Counted:
     """How many jobs each has."""
-    alike: dict[object, list[JobDescription]] = {}
-    for job in jobs.values():
-        alike.setdefault(schedule_key(job, zone), []).append(job)
     found = Counted()
-    for group in alike.values():
-        trigger = trigger_of(group[0], zone)
+    one_of = {key: job_id for job_id, key in keys.items()}
+    for key, many in Counter(keys.values()).items():
+        trigger = trigger_of(jobs[one_of[key]], zone)
         if isinstance(trigger, Cron | Every):
-            found[trigger] += len(group)
+            found[trigger] += many
     return found
 
 

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from longhouse.triggers.cron import BadCron, Cron
 from longhouse.triggers.every import Every
-from zerg._wire import JobDescription
 
 
 class Scheduled(Protocol):
@@ -49,7 +48,7 @@ def trigger_of(job: Scheduled, zone: str) -> Trigger | None:
     return None
 
 
-def schedule_key(job: JobDescription, zone: str) -> tuple[str | int | None, ...]:
+def schedule_key(job: Scheduled, zone: str) -> tuple[str | int | None, ...]:
     """Two descriptions with equal keys have the same due times."""
     return (job.cron, job.every, (job.timezone or zone) if job.cron is not None else None)
 
