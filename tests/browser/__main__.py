@@ -13,10 +13,12 @@ from longhouse import secrets
 from longhouse.house import SYSTEM, House
 from longhouse.repo import panel
 from longhouse.vault import Secret
-from tests.browser.chromium import PHONE, PROBLEMS, WIDE, chromium, link_of, serving, signed_in, watch
+from tests.browser.chromium import PROBLEMS, chromium, link_of, profile, serving, signed_in, tab
 from tests.browser.furnished import empty_house, furnish
+from tests.browser.looks import PHONE, WIDE, Look, wear
 
-LOOKS = (("", "light", WIDE), ("-dark", "dark", WIDE), ("-phone", "light", PHONE))
+LOOKS = {"": Look(WIDE, "light"), "-dark": Look(WIDE, "dark"), "-phone": Look(PHONE, "light")}
+"""Of the pictures: what their names end with."""
 PAGES = {
     "home": "/",
     "jobs": "/jobs",
@@ -50,8 +52,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser, tempfile.TemporaryDirectory(prefix="longhouse-", dir=place()) as data:
         with empty_house(Path(data) / "new") as house, serving(house) as address:
-            page = browser.new_page(base_url=address)
-            watch(page)
+            page = tab(profile(browser, base_url=address))
             pictures(page, folder, {"login": link_of(house, address).removeprefix(address)})
             pictures(entered(browser, house, address), folder, {"home-empty": "/"})
         with empty_house(Path(data) / "lived") as house:
@@ -62,7 +63,7 @@ def main(folder: Path) -> None:
             with serving(house) as address:
                 page = entered(browser, house, address)
                 pictures(page, folder, paths)
-                page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+                page.set_viewport_size(WIDE)
                 page.goto("/")
                 page.locator("#find").wait_for()
                 page.keyboard.press("Control+k")
@@ -78,14 +79,13 @@ def entered(browser: Browser, house: House, address: str) -> Page:
 
 def pictures(page: Page, folder: Path, paths: dict[str, str]) -> None:
     """Each page in each look; raises if a page is not there or its scripts complain."""
-    for look, theme, size in LOOKS:
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-        page.set_viewport_size(size)  # type: ignore[arg-type]
+    for ending, look in LOOKS.items():
+        wear(page, look)
         for name, path in paths.items():
             answer = page.goto(path)
             assert answer is not None and answer.ok, f"{path}: {answer and answer.status}"
             page.wait_for_load_state("load")
-            page.screenshot(path=folder / f"{name}{look}.png")
+            page.screenshot(path=folder / f"{name}{ending}.png")
     assert PROBLEMS[page] == []
 
 

@@ -12,19 +12,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, sync_playwright
 
 from longhouse import accounts
 from longhouse.house import SYSTEM, House
 from tests.browser.furnished import app_of
+from tests.browser.looks import Now, wear
 
 EXECUTABLE = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
 ARGUMENTS += ["--host-resolver-rules=MAP evil.test 127.0.0.1"]  # a name of somebody else that leads to us
-WIDE = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 
 
 @contextmanager
@@ -78,10 +78,21 @@ def served(data: Path) -> Iterator[str]:
             process.stdout.close()
 
 
-def signed_in(browser: Browser, link: str, *, size: dict[str, int] = WIDE) -> Page:
-    """A page of its own browser profile, past the login; problems it meets are kept in `page.problems`."""
-    context = browser.new_context(viewport=size, base_url=link.partition("/login")[0])  # type: ignore[arg-type]
-    page = context.new_page()
+def profile(browser: Browser, *, size: ViewportSize | None = None, **options: Any) -> BrowserContext:
+    """A browser profile of its own, in the look of the test."""
+    return browser.new_context(viewport=size or Now.look.size, color_scheme=Now.look.theme, **options)
+
+
+def tab(context: BrowserContext) -> Page:
+    """One more page in a profile, which may be that of other tests, too."""
+    page = wear(context.new_page())
+    watch(page)
+    return page
+
+
+def signed_in(browser: Browser, link: str, *, size: ViewportSize | None = None) -> Page:
+    """A page of its own browser profile, past the login."""
+    page = profile(browser, size=size, base_url=link.partition("/login")[0]).new_page()
     watch(page)
     page.goto(link)
     page.get_by_role("button", name="Sign in").click()
@@ -90,6 +101,11 @@ def signed_in(browser: Browser, link: str, *, size: dict[str, int] = WIDE) -> Pa
 
 
 PROBLEMS: dict[Page, list[str]] = {}
+"""Of every page: what its scripts and its content policy complained about."""
+
+
+def open_pages() -> list[Page]:
+    return [page for page in PROBLEMS if not page.is_closed()]
 
 
 def watch(page: Page) -> None:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from longhouse import failures, loading
 from longhouse.house import SYSTEM
 from longhouse.repo import panel, remote
 from longhouse.vault import Secret
-from tests.browser.chromium import PHONE, PROBLEMS, WIDE, link_of, serving, signed_in
+from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab
 from tests.browser.furnished import empty_house, furnish
+from tests.browser.looks import PHONE, WIDE
 
 pytestmark = pytest.mark.browser
 
@@ -70,6 +71,7 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             page.context.close()
 
 
+@pytest.mark.look("wide-light", why="it goes through all of them itself")
 @pytest.mark.parametrize(
     ("theme", "size"),
     [
@@ -79,10 +81,10 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         pytest.param("light", PHONE, id="phone-light", marks=pytest.mark.soak),
     ],
 )
-def test_every_page_is_accessible(lived: tuple[Page, list[str]], theme: str, size: dict[str, int]) -> None:
+def test_every_page_is_accessible(lived: tuple[Page, list[str]], theme: str, size: ViewportSize) -> None:
     page, paths = lived
     page.context.add_cookies([{"name": "theme", "value": theme, "url": "/".join(page.url.split("/")[:3])}])
-    page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.set_viewport_size(size)
     found = {}
     for path in paths:
         page.goto(path)
@@ -101,12 +103,12 @@ ENHANCED = """async () => {
 }"""
 
 
+@pytest.mark.look("wide-light", "phone-light", why="it sets both themes itself")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_who_asks_for_more_contrast_gets_seven_to_one(lived: tuple[Page, list[str]], theme: str) -> None:
     page, paths = lived
     failed = next(path for path in paths if path.startswith("/runs/"))
     page.context.add_cookies([{"name": "theme", "value": theme, "url": "/".join(page.url.split("/")[:3])}])
-    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
     try:
         for path in ("/", "/jobs", failed, "/jobs/check-website", "/repo"):
             page.emulate_media(contrast="no-preference")
@@ -137,10 +139,11 @@ def test_with_the_colours_of_the_system_alone_what_is_on_is_seen(lived: tuple[Pa
         page.emulate_media(forced_colors="null")
 
 
+@pytest.mark.look("wide-light", "phone-light", why="it sets both themes itself")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_door_is_accessible(browser: Browser, tmp_path: Path, theme: str) -> None:
     with empty_house(tmp_path / "data") as house, serving(house) as address:
-        page = browser.new_page(base_url=address)
+        page = tab(profile(browser, base_url=address))
         page.context.add_cookies([{"name": "theme", "value": theme, "url": address}])
         for path in (link_of(house, address), "/login", "/problems/not-found"):
             page.goto(path)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from longhouse import accounts, passwords
 from longhouse.house import SYSTEM, House
-from tests.browser.chromium import PROBLEMS, link_of, serving, signed_in, watch
+from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab
 from tests.browser.furnished import empty_house, furnish
 
 pytestmark = pytest.mark.browser
@@ -47,9 +47,8 @@ def home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_a_password_is_set_changed_and_signs_in(browser: Browser, home: Home) -> None:
-    context = browser.new_context(base_url=home.address)
-    page = context.new_page()
-    watch(page)
+    context = profile(browser, base_url=home.address)
+    page = tab(context)
     page.goto("/login")
     expect(page.get_by_text("No password is set yet")).to_be_visible()
     page.goto(link_of(home.house, home.address))
@@ -185,8 +184,7 @@ def test_the_activity_is_narrowed_and_leads_to_the_things(home: Home) -> None:
 def test_a_page_that_rebinds_its_name_to_us_gets_nothing(browser: Browser, home: Home) -> None:
     """What a page of evil.test would read once its name leads to 127.0.0.1, in the browser that is signed in here."""
     port = home.address.rpartition(":")[2]
-    context = home.page.context
-    page = context.new_page()
+    page = tab(home.page.context)
     for path in ("/", "/jobs", "/api/jobs", "/login", "/livez", "/static/longhouse.css"):
         answer = page.goto(f"http://evil.test:{port}{path}")
         assert answer is not None and answer.status == 421, path

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import PROBLEMS, served, signed_in, wait_until
+from tests.browser.chromium import PROBLEMS, profile, served, signed_in, tab, wait_until
 from tests.git_server import GitServer
 from tests.github import CLIENT_ID, CLIENT_SECRET, LoopbackGitHub, settings
 
@@ -177,10 +177,9 @@ def test_the_page_of_a_code_goes_on_without_scripts(browser: Browser, world: Wor
     page.get_by_role("button", name="Get a code").click()
     page.wait_for_url("**/connect/code")
     code = page.locator("#user-code").inner_text()
-    context = browser.new_context(
-        java_script_enabled=False, storage_state=page.context.storage_state(), base_url=page.url.split("/connect")[0]
-    )
-    plainly = context.new_page()
+    state, base = page.context.storage_state(), page.url.split("/connect")[0]
+    context = profile(browser, java_script_enabled=False, storage_state=state, base_url=base)
+    plainly = tab(context)
     plainly.goto("/connect/code")
     expect(plainly.locator("#user-code")).to_have_text(code)
     github.decided("/login/device", {"code": code, "choice": "allow"})

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from longhouse import jobs, loading
 from longhouse.house import House
 from longhouse.repo import bootstrap
-from tests.browser.chromium import PROBLEMS, link_of, serving, signed_in, watch
+from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab
 from tests.browser.furnished import empty_house, write_jobs
 
 pytestmark = pytest.mark.browser
@@ -163,9 +163,8 @@ def test_the_schedule_at_the_cursor_is_said_while_it_is_typed(page: Page) -> Non
 
 
 def test_without_scripts_the_form_does_all_of_it(home: House, address: str, browser: Browser) -> None:
-    context = browser.new_context(base_url=address, java_script_enabled=False)
-    page = context.new_page()
-    watch(page)
+    context = profile(browser, base_url=address, java_script_enabled=False)
+    page = tab(context)
     page.goto(link_of(home, address))
     page.get_by_role("button", name="Sign in").click()
     page.goto("/repo/edit/jobs/weather.py")

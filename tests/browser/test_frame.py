@@ -12,8 +12,9 @@ from longhouse import jobs, queue
 from longhouse.house import House
 from longhouse.queue import Ending
 from longhouse.runs.state import Reason, RunState
-from tests.browser.chromium import PHONE, PROBLEMS, WIDE, link_of, serving, signed_in, wait_until, watch
+from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab, wait_until
 from tests.browser.furnished import OWNER, empty_house, furnish, hand_clock
+from tests.browser.looks import LOOKS, Look, wear
 from tests.browser.test_accessible import AXE, RUN_AXE
 
 pytestmark = pytest.mark.browser
@@ -51,11 +52,6 @@ def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             yield Place(house, page, runs, address)
             assert PROBLEMS[page] == []
             page.context.close()
-
-
-@pytest.fixture(autouse=True)
-def wide(place: Place) -> None:
-    place.page.set_viewport_size(WIDE)  # type: ignore[arg-type]
 
 
 def fails(house: House, job_id: str) -> int:
@@ -106,10 +102,9 @@ def test_twelve_tabs_load_and_update_over_one_stream(place: Place) -> None:
     clear(place.house)
     context = place.page.context
     place.goto("/jobs")
-    pages = [place.page, *(context.new_page() for _ in range(TABS - 1))]
+    pages = [place.page, *(tab(context) for _ in range(TABS - 1))]
     try:
         for page in pages[1:]:
-            watch(page)
             page.goto("/jobs")
         wait_until(lambda: place.streams() == 1)
         fails(place.house, "check-website")
@@ -127,16 +122,16 @@ def test_without_a_shared_worker_each_tab_has_a_stream_and_a_browser_has_room_fo
     place: Place, browser: Browser
 ) -> None:
     """The control: what one stream for all tabs is for."""
-    context = _profile(browser, place)
+    context = _entered(browser, place)
     context.add_init_script(NO_WORKERS)
-    other = context.new_page()
+    other = tab(context)
     other.goto("/jobs")
     wait_until(lambda: place.streams() >= 1)
     fails(place.house, "check-website")
     expect(other.locator("#job-check-website .last")).to_contain_text("Failed")
     try:
         for _ in range(7):
-            context.new_page().goto("/jobs", timeout=2_500)
+            tab(context).goto("/jobs", timeout=2_500)
         raise AssertionError("a browser with seven streams still loads pages: one for all tabs would not be needed")
     except TimeoutError:
         pass
@@ -144,14 +139,10 @@ def test_without_a_shared_worker_each_tab_has_a_stream_and_a_browser_has_room_fo
         context.close()
 
 
-def _profile(browser: Browser, place: Place) -> BrowserContext:
-    context = browser.new_context(base_url=place.address, viewport=WIDE)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.goto(link_of(place.house, place.address))
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/login" not in url)
+def _entered(browser: Browser, place: Place) -> BrowserContext:
+    page = signed_in(browser, link_of(place.house, place.address))
     page.goto("about:blank")
-    return context
+    return page.context
 
 
 def test_updates_pause_at_a_button_that_says_so_and_catch_up(place: Place) -> None:
@@ -186,8 +177,8 @@ def test_a_hidden_tab_costs_no_stream_and_is_current_when_it_is_seen_again(place
 
 
 def test_who_signs_out_in_one_tab_is_told_so_in_the_others(place: Place, browser: Browser) -> None:
-    context = _profile(browser, place)
-    one, other = context.new_page(), context.new_page()
+    context = _entered(browser, place)
+    one, other = tab(context), tab(context)
     one.goto("/runs")
     other.goto("/jobs")
     expect(other.locator("#find")).to_be_visible()
@@ -315,10 +306,9 @@ def test_the_palette_finds_jobs_runs_pages_and_things_to_do(place: Place) -> Non
 # --- the phone ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.look("phone-light", "phone-dark", why="a wide page has all links in its side")
 def test_the_menu_of_the_phone_works_with_the_keyboard_and_without_scripts(place: Place, browser: Browser) -> None:
-    page = place.page
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    place.goto("/")
+    page = place.goto("/")
     page.locator("summary", has_text="Menu").focus()
     page.keyboard.press("Enter")
     menu = page.get_by_role("navigation", name="Menu")
@@ -329,13 +319,9 @@ def test_the_menu_of_the_phone_works_with_the_keyboard_and_without_scripts(place
     page.keyboard.type("secrets")
     page.get_by_role("option", name="Secrets").click()
     page.wait_for_url("**/secrets")
-    context = browser.new_context(
-        base_url=place.address,
-        java_script_enabled=False,
-        viewport=PHONE,  # type: ignore[arg-type]
-        storage_state=page.context.storage_state(),
-    )
-    bare = context.new_page()
+    state = page.context.storage_state()
+    context = profile(browser, base_url=place.address, java_script_enabled=False, storage_state=state)
+    bare = tab(context)
     bare.goto("/")
     bare.locator("summary", has_text="Menu").click()
     bare.get_by_role("navigation", name="Menu").get_by_role("link", name="Jobs", exact=True).click()
@@ -343,23 +329,18 @@ def test_the_menu_of_the_phone_works_with_the_keyboard_and_without_scripts(place
     context.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_the_dialogs_are_accessible(place: Place, theme: str, size: dict[str, int]) -> None:
-    page = place.page
-    page.context.add_cookies([{"name": "theme", "value": theme, "url": place.address}])
-    page.set_viewport_size(size)  # type: ignore[arg-type]
+@pytest.mark.look("wide-light", why="it goes through all of them itself")
+@pytest.mark.parametrize("worn", LOOKS.values(), ids=LOOKS)
+def test_the_dialogs_are_accessible(place: Place, worn: Look) -> None:
+    page = wear(place.page, worn)
     place.goto("/jobs")
     page.evaluate(AXE)
-    try:
-        page.keyboard.press("?")
-        expect(page.locator("#help")).to_be_visible()
-        assert page.evaluate(RUN_AXE) == []
-        page.keyboard.press("Escape")
-        page.keyboard.press("Control+k")
-        page.keyboard.type("check")
-        expect(page.get_by_role("option", name="check-website").first).to_be_visible()
-        assert page.evaluate(RUN_AXE) == []
-        page.keyboard.press("Escape")
-    finally:
-        page.context.clear_cookies(name="theme")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    assert page.evaluate(RUN_AXE) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("check")
+    expect(page.get_by_role("option", name="check-website").first).to_be_visible()
+    assert page.evaluate(RUN_AXE) == []
+    page.keyboard.press("Escape")

@@ -12,8 +12,9 @@ from longhouse import history, jobs, loading
 from longhouse.house import House
 from longhouse.queue import Ending
 from longhouse.runs.state import Reason, RunState
-from tests.browser.chromium import PHONE, PROBLEMS, WIDE, link_of, serving, signed_in
+from tests.browser.chromium import PROBLEMS, link_of, serving, signed_in
 from tests.browser.furnished import JOBS, OWNER, attempt, empty_house, furnish, hand_clock, write_jobs
+from tests.browser.looks import PHONE
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +53,6 @@ def drawn(page: Page, count: int) -> None:
 
 
 def test_how_it_goes_is_said_and_drawn_and_follows_the_theme(page: Page) -> None:
-    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
     page.goto("/jobs/check-website")
     expect(page.locator("#figures dd").first).to_have_text("86.9 %")
     expect(page.locator("#figures")).to_contain_text("20 of 23 succeeded, 1 degraded, 2 failed")

@@ -17,8 +17,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from longhouse import history, jobs, web
 from longhouse.house import House
-from tests.browser.chromium import PHONE, PROBLEMS, WIDE, link_of, serving, signed_in
+from tests.browser.chromium import PROBLEMS, link_of, serving, signed_in
 from tests.browser.furnished import OWNER, empty_house, furnish
+from tests.browser.looks import LOOKS, Look, wear
 
 pytestmark = pytest.mark.browser
 
@@ -155,29 +156,24 @@ def test_a_job_is_made_from_a_template_with_keys(place: Place, page: Page) -> No
     assert jobs.get_job(place.house, "by-keys").job.spec.params["url"] == "https://shop.example.org"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_the_main_actions_work_in_every_look(place: Place, page: Page, theme: str, size: dict[str, int]) -> None:
-    """Run now, pause and resume, search: in both themes, at 1280 and at 390 pixels."""
-    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-    page.set_viewport_size(size)  # type: ignore[arg-type]
-    try:
-        jobs.cancel_runs(place.house, "weather", OWNER)
-        page.goto("/jobs/weather#run-now")
-        page.get_by_role("button", name="Run now").first.click()
-        page.wait_for_url("**/runs/*")
-        page.get_by_role("button", name="Cancel").first.click()
-        expect(page.locator("#state")).to_have_text("Cancelled")
-        page.goto("/jobs/weather")
-        page.get_by_role("button", name="Pause", exact=True).click()
-        page.get_by_role("button", name="Resume", exact=True).click()
-        expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
-        page.goto("/jobs")
-        page.locator("#q").fill("weather")
-        expect(page.locator("#jobs th .id")).to_have_count(1)
-    finally:
-        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
-        page.emulate_media(color_scheme="null")
+@pytest.mark.look("wide-light", why="it goes through all of them itself")
+@pytest.mark.parametrize("worn", LOOKS.values(), ids=LOOKS)
+def test_the_main_actions_work_in_every_look(place: Place, page: Page, worn: Look) -> None:
+    """Run now, pause and resume, search: with every change, not in turns."""
+    wear(page, worn)
+    jobs.cancel_runs(place.house, "weather", OWNER)
+    page.goto("/jobs/weather#run-now")
+    page.get_by_role("button", name="Run now").first.click()
+    page.wait_for_url("**/runs/*")
+    page.get_by_role("button", name="Cancel").first.click()
+    expect(page.locator("#state")).to_have_text("Cancelled")
+    page.goto("/jobs/weather")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    page.goto("/jobs")
+    page.locator("#q").fill("weather")
+    expect(page.locator("#jobs th .id")).to_have_count(1)
 
 
 # --- every page, every action ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from longhouse import history, jobs
 from longhouse.house import House
-from tests.browser.chromium import PROBLEMS, link_of, serving, signed_in
+from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab
 from tests.browser.furnished import OWNER, empty_house, furnish
 
 pytestmark = pytest.mark.browser
@@ -137,8 +137,8 @@ def test_without_scripts_the_same_is_asked_on_a_page_of_its_own(lived: tuple[Hou
     house, page = lived
     state = page.context.storage_state()
     assert page.context.browser
-    plain = page.context.browser.new_context(java_script_enabled=False, storage_state=state)
-    other = plain.new_page()
+    plain = profile(page.context.browser, java_script_enabled=False, storage_state=state)
+    other = tab(plain)
     address = "/".join(page.url.split("/")[:3])
     other.goto(f"{address}/jobs")
     other.locator("#q").fill("clean")

@@ -18,7 +18,7 @@ from longhouse.queue import Ending
 from longhouse.repo import bootstrap
 from longhouse.runs.state import Reason, RunState
 from longhouse.store import runs as run_rows
-from tests.browser.chromium import PROBLEMS, link_of, serving, signed_in
+from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab
 from tests.browser.furnished import OWNER, attempt, empty_house, write_jobs
 
 pytestmark = pytest.mark.browser
@@ -149,13 +149,10 @@ def test_search_looks_through_all_of_it_and_walks(home: Home) -> None:
     expect(page.locator("#log-count")).to_have_text("Not found")
 
 
-def test_search_works_without_scripts(home: Home) -> None:
-    context = home.page.context.browser.new_context(  # type: ignore[union-attr]
-        java_script_enabled=False,
-        storage_state=home.page.context.storage_state(),
-        base_url=home.page.url.split("/runs")[0],
-    )
-    page = context.new_page()
+def test_search_works_without_scripts(browser: Browser, home: Home) -> None:
+    state, base = home.page.context.storage_state(), home.page.url.split("/runs")[0]
+    context = profile(browser, java_script_enabled=False, storage_state=state, base_url=base)
+    page = tab(context)
     page.goto(f"/runs/{home.long}?q=needle")
     expect(page.locator("#log-count")).to_have_text("1 of 5")
     page.locator("#log-later").click()

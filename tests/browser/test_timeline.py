@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from longhouse import jobs
 from longhouse.house import House
 from longhouse.store import firings
-from tests.browser.chromium import PHONE, PROBLEMS, WIDE, link_of, serving, signed_in
+from tests.browser.chromium import PROBLEMS, link_of, serving, signed_in
 from tests.browser.furnished import HOUR, NOW, OWNER, empty_house, furnish
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,6 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def page(lived: Lived) -> Page:
-    lived[0].set_viewport_size(WIDE)  # type: ignore[arg-type]
     return lived[0]
 
 
@@ -134,8 +133,8 @@ def test_a_day_of_the_calendar_opens_its_day(page: Page) -> None:
     expect(page.get_by_role("link", name="Day", exact=True)).to_have_attribute("aria-current", "true")
 
 
+@pytest.mark.look("phone-light", "phone-dark", why="a wide page has the picture")
 def test_the_phone_has_an_agenda(lived: Lived, page: Page) -> None:
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.goto("/timeline")
     expect(page.locator(".tl-picture")).to_be_hidden()
     agenda = page.get_by_role("region", name="One after the other")
