@@ -5,7 +5,9 @@ import os
 import random
 import re
 import warnings
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -28,7 +30,6 @@ from longhouse.outward import Outward
 from longhouse.repo import bootstrap
 
 DOCS = Path(__file__).parents[2] / "docs"
-OPENAPI = description(router)
 CHECKS = (
     schemathesis.checks.not_a_server_error,
     status_code_conformance,
@@ -45,6 +46,12 @@ OWN_CODE = ("/api/job-templates",)
 EXAMPLES = 3
 SEED = int(os.environ.get("LONGHOUSE_SEED", "1"))
 """Of `make test`: the same requests each time. `make soak` looks for others."""
+
+
+@cache
+def described() -> dict[str, Any]:
+    """Two seconds, which not every worker that only reads this module has to spend."""
+    return description(router)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +78,11 @@ SEED = int(os.environ.get("LONGHOUSE_SEED", "1"))
     ],
 )
 def test_the_route_is_there(method, path):
-    assert method in OPENAPI["paths"][path]
+    assert method in described()["paths"][path]
 
 
 def test_the_committed_description_is_that_of_the_program():
-    assert json.loads((DOCS / "openapi.json").read_text()) == OPENAPI, (
+    assert json.loads((DOCS / "openapi.json").read_text()) == described(), (
         "run: python -m longhouse.api > docs/openapi.json"
     )
 
@@ -84,7 +91,7 @@ def test_the_docs_name_every_route():
     text = (DOCS / "api.md").read_text()
     named = {
         f"{method.upper()} {path}"
-        for path, operations in OPENAPI["paths"].items()
+        for path, operations in described()["paths"].items()
         for method in operations
         if f"`{method.upper()} {path}`" not in text
     }
@@ -92,7 +99,7 @@ def test_the_docs_name_every_route():
 
 
 def test_the_description_is_behind_the_door(client, anonymous):
-    assert client.get("/openapi.json").json() == OPENAPI
+    assert client.get("/openapi.json").json() == described()
     del anonymous.headers["Authorization"]
     assert anonymous.get("/openapi.json").status_code == 401
     for path in ("/docs", "/redoc"):
@@ -139,7 +146,7 @@ def test_generated_requests_find_nothing(client, house, add_job, seed):
                     generated(check, operation.as_strategy(generation_mode=mode), seed)
                 except Unsatisfiable:  # nothing can be wrong with a request that takes no values
                     assert mode is GenerationMode.NEGATIVE and not operation.definition.raw.get("parameters")
-    assert answered >= EXAMPLES * len(OPENAPI["paths"]) / 3
+    assert answered >= EXAMPLES * len(described()["paths"]) / 3
 
 
 def generated(check, strategy, seed):
