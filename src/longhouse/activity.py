@@ -9,8 +9,10 @@ from typing import Any
 
 from longhouse import moments
 from longhouse.accounts import SCOPES
+from longhouse.clock import iso
 from longhouse.errors import Invalid
 from longhouse.house import House
+from longhouse.runs.state import TERMINAL
 from longhouse.store import audit as rows
 from longhouse.store.database import Row
 
@@ -18,7 +20,7 @@ FAR = 2**53 - 1
 MOST_ACTORS = 100
 
 GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "runs": ("Runs", ("run.create", "run.cancel", "backfill.create", "backfill.cancel")),
+    "runs": ("Runs", ("run.create", "run.cancel", "run.delete", "backfill.create", "backfill.cancel")),
     "jobs": ("Jobs", ("job.enable", "job.disable", "job.forget", "pause", "resume", "clock.accept", "clock.leave")),
     "repo": (
         "Jobs repo",
@@ -44,7 +46,7 @@ VERBS = tuple(verb for _, verbs in GROUPS.values() for verb in verbs)
 DETAILED = frozenset(
     {
         *("settings.change", "token.create", "backfill.create", "pause", "clock.accept", "clock.leave", "job.forget"),
-        *("repo.commit", "repo.connect", "repo.sync", "session.close"),
+        *("repo.commit", "repo.connect", "repo.sync", "session.close", "run.delete"),
     }
 )
 
@@ -160,6 +162,42 @@ STARTS = {
 }
 
 
+def _deleted(kind: str, name: str, before: dict[str, Any], after: dict[str, Any]) -> Said:
+    if kind == "job":
+        return Said(f"deleted run {before.get('run', 0)} of ", name, "", f"job:{name}")
+    count = after.get("count", 0)
+    matching = after.get("matching")
+    shown = "" if matching is None else f": {_conditions(matching)}"
+    return Said(f"deleted {count:,} run{'' if count == 1 else 's'}{shown}")
+
+
+def _conditions(matching: dict[str, Any]) -> str:
+    """What all of them had in common, but for the time at which somebody asked."""
+    said = [
+        f"{label} {', '.join(value) if isinstance(value, list) else iso(value) if name in TIMES else value}"
+        for name, label in CONDITIONS.items()
+        if (value := matching.get(name)) and not (name == "states" and set(value) == TERMINAL)
+    ]
+    return ", ".join(said) or "all that had ended"
+
+
+TIMES = ("since", "until")
+CONDITIONS = {
+    "job_id": "job",
+    "states": "state",
+    "reason": "reason",
+    "trigger": "started",
+    "commit": "commit",
+    "environment": "environment",
+    "since": "made since",
+    "until": "made before",
+    "text": "message with",
+    "fingerprint": "error",
+    "backfill_id": "backfill",
+}
+"""Of `store.run_search.Wanted`."""
+
+
 def _pause(done: str) -> Words:
     def said(kind: str, name: str, before: dict[str, Any], after: dict[str, Any]) -> Said:
         return Said(f"{done} ", name, "", f"job:{name}") if kind == "job" else Said(f"{done} everything")
@@ -215,6 +253,7 @@ def _settings(kind: str, name: str, before: dict[str, Any], after: dict[str, Any
 SAID: dict[str, Words] = {
     "run.create": _run,
     "run.cancel": lambda kind, name, before, after: Said("cancelled ", f"run {name}", "", f"run:{name}"),
+    "run.delete": _deleted,
     "backfill.create": _backfill,
     "backfill.cancel": _thing("cancelled a backfill of "),
     "job.enable": _thing("enabled "),

@@ -64,6 +64,8 @@ class Feed:
         """There may be something to push, or somebody wants a sync."""
         self.github = Bell()
         """Somebody signs in at GitHub with a code: it is to be asked until they have."""
+        self.sweep = Bell()
+        """Somebody deleted more than goes at once."""
         self.tree_settled = threading.Event()
         """The work tree changed and has come to rest."""
         self.draining = threading.Event()

@@ -76,6 +76,10 @@ class Outlook:
     def look(self, now: int) -> None:
         """To be called first. If the clock was set back, what is over may not be over yet."""
         if now < self._newest:
-            self.hours.clear()
-            self.counts.clear()
+            self.forget_runs()
         self._newest = now
+
+    def forget_runs(self) -> None:
+        """What is over has changed: runs are no longer there."""
+        self.hours.clear()
+        self.counts.clear()

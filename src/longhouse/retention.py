@@ -5,9 +5,10 @@ Always in batches so small that nobody notices: between two of them others get t
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import suppress
 
 from longhouse.house import House
 from longhouse.logs import Log
@@ -46,8 +47,10 @@ def _runs(house: House) -> Iterator[int]:
             if not found:
                 break
             for run_id in found:  # the files first: should we die here, the rows that name them are still there
-                _remove(house.paths.output / str(run_id))
-                _remove(house.paths.artifacts / str(run_id))
+                try:
+                    remove_files(house, run_id)
+                except OSError as error:
+                    log.error("files of a forgotten run stay: they cannot be removed", run=run_id, error=error)
             batch.write(rows.forget, found)
             yield len(found)
 
@@ -101,13 +104,14 @@ class Batch:
         self.size = next_batch(len(ids), max(0.0001, self._house.clock.monotonic() - began))
 
 
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        log.error("files of a forgotten run stay: they cannot be removed", folder=folder, error=error)
+def remove_files(house: House, run_id: int) -> int:
+    """What the run printed and left behind goes; how many bytes that were. Raises OSError."""
+    freed = 0
+    for folder in (house.paths.output / str(run_id), house.paths.artifacts / str(run_id)):
+        freed += sum(os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(folder) for name in names)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+    return freed
 
 
 def spare_pages(house: House) -> int:

@@ -19,7 +19,7 @@ from longhouse.api.streams import RETRY
 from longhouse.api.tail import BATCH, TOPIC, Event, Tail, event, framed
 from longhouse.doors import Caller, TheCaller, TheHouse, needs
 from longhouse.doors.routes import routes
-from longhouse.errors import Invalid
+from longhouse.errors import Invalid, NotFound
 from longhouse.house import House
 from longhouse.store import events as rows
 
@@ -82,7 +82,11 @@ async def _subscription(
     if len(logs) > MOST_LOGS:
         raise _problem("query", "/topics", f"one stream carries the output of at most {MOST_LOGS} runs")
     for place in logs:
-        await run_in_threadpool(history.get, house, place.run_id)
+        try:
+            await run_in_threadpool(history.get, house, place.run_id)
+        except NotFound:
+            if not kinds:  # else it is told as its end: a browser's one stream goes on when a run was deleted
+                raise
     return Subscription(after, frozenset(kinds or ({"none"} if logs else ())), logs)
 
 
@@ -149,7 +153,12 @@ def _printed(house: House, wanted: Subscription) -> list[bytes]:
     """What runs have printed since the last look."""
     found = []
     for place in list(wanted.logs):
-        printed = news(house, place)
+        try:
+            printed = news(house, place)
+        except NotFound:  # somebody deleted the run
+            found.append(framed("run.log_end", {"run_id": place.run_id}))
+            wanted.logs.remove(place)
+            continue
         if printed.lines:
             told = log_event(place.run_id, printed, named=False)
             found.append(framed(told.event or "", told.data))

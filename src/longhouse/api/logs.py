@@ -256,8 +256,11 @@ async def stream_log(
 
 
 def _news_for(house: House, caller: Caller, place: Place) -> News | None:
-    """None when the caller's session or token has ended."""
-    return news(house, place) if still_here(house, caller) else None
+    """None when the caller's session or token has ended, or somebody deleted the run."""
+    try:
+        return news(house, place) if still_here(house, caller) else None
+    except NotFound:
+        return None
 
 
 def log_event(run_id: int, found: News, *, named: bool) -> ServerSentEvent:

@@ -14,12 +14,12 @@ from longhouse.cli.backfills import backfill, backfills
 from longhouse.cli.call import options
 from longhouse.cli.check import check
 from longhouse.cli.clock import clock
+from longhouse.cli.deletions import runs
 from longhouse.cli.instance import Refused
 from longhouse.cli.local import completion, configuration, doctor, serve
 from longhouse.cli.new_jobs import jobs
 from longhouse.cli.pauses import pause, resume
 from longhouse.cli.runs import run as run_job
-from longhouse.cli.runs import runs
 from longhouse.cli.schedule import schedule
 from longhouse.cli.secrets import secrets
 from longhouse.cli.simulate import simulation

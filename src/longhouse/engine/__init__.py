@@ -42,7 +42,7 @@ class Engine:
             Loop("rescuer", lambda: rescuer.step(house, self.runner), report),
             Loop("repo", self._settle, report, house.feed.repo),
             Loop("janitor", lambda: janitor.step(house), report),
-            Loop("sweeper", Sweeper(house, self._idle).step, report),
+            Loop("sweeper", Sweeper(house, self._idle).step, report, house.feed.sweep),
             Loop("disk", DiskWatch(house).step, report),
             Loop("integrity", lambda: integrity.step(house), report),
             Loop("github", lambda: github_device.step(house), report, house.feed.github),

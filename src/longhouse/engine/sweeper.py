@@ -1,10 +1,12 @@
-"""Sweeps old history away, in the background and never for long; gives its space back when nobody needs the disk."""
+"""Sweeps away what somebody deleted and what is old, in the background and never for long; gives its space back when
+nobody needs the disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
-from longhouse import retention
+from longhouse import deletions, retention
 from longhouse.house import House
 
 INTERVAL_SECONDS = 3600.0
@@ -33,7 +35,7 @@ class Sweeper:
         until = self._house.clock.monotonic() + BUSY_SECONDS
         if self._shrink is None:
             if self._sweep is None:
-                self._sweep = retention.sweep(self._house)
+                self._sweep = chain(deletions.carry_on(self._house), retention.sweep(self._house))
             if self._on(self._sweep, until):
                 return PAUSE_SECONDS
             self._sweep, self._shrink = None, retention.give_back(self._house)

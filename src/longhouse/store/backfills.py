@@ -12,7 +12,8 @@ COLUMNS = "id, job_id, low, high, first, last, count, actor, surface, created_at
 
 RAN_BEFORE = """
 SELECT count(*) AS n FROM json_each(:dues) AS due
- WHERE EXISTS (SELECT 1 FROM firings AS f WHERE f.job_id = :job_id AND f.due = due.value AND f.run_id IS NOT NULL)
+ WHERE EXISTS (SELECT 1 FROM firings AS f WHERE f.job_id = :job_id AND f.due = due.value
+                  AND (f.run_id IS NOT NULL OR f."end" = 'ran'))
     OR EXISTS (SELECT 1 FROM backfills AS b JOIN runs AS r ON r.backfill_id = b.id
                 WHERE b.job_id = :job_id AND b.first <= due.value AND b.last >= due.value AND r.due = due.value
                   AND r.state <> 'cancelled')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from longhouse.store import runs
 from longhouse.store.database import Connection, Row, many, one
@@ -37,10 +37,22 @@ class Wanted:
     text: str = ""
     """In a message, or a run's number."""
     fingerprint: str | None = None
+    low: int | None = None
+    """Numbers of runs, both included."""
+    high: int | None = None
+    ended_by: int | None = None
+    """Those that ended at this time or before it."""
 
     @property
     def any(self) -> bool:
         return self != Wanted()
+
+
+class Counted(NamedTuple):
+    runs: int
+    low: int
+    """Numbers of the first and the last; 0 if there is none."""
+    high: int
 
 
 def page(db: Connection, wanted: Wanted, *, before: int | None, limit: int) -> list[Run]:
@@ -48,9 +60,29 @@ def page(db: Connection, wanted: Wanted, *, before: int | None, limit: int) -> l
     return [runs.run_of(row) for row in _rows(db, runs.LISTED, wanted, before, limit)]
 
 
-def ids(db: Connection, wanted: Wanted, limit: int) -> list[int]:
-    """At most `limit`, newest first."""
-    return [row["id"] for row in _rows(db, "id", wanted, None, limit)]
+def ids(db: Connection, wanted: Wanted, limit: int, before: int | None = None) -> list[int]:
+    """At most `limit`, newest first, with numbers below `before`."""
+    return [row["id"] for row in _rows(db, "id", wanted, before, limit)]
+
+
+def counted(db: Connection, wanted: Wanted) -> Counted:
+    """How many there are in all: each of them is looked at."""
+    rows = _rows(db, "count(*) AS n, min(id) AS low, max(id) AS high", wanted, None, 1)
+    return Counted(rows[0]["n"], rows[0]["low"] or 0, rows[0]["high"] or 0) if rows else Counted(0, 0, 0)
+
+
+def ambiguous(db: Connection, wanted: Wanted) -> str | None:
+    """The beginning that so many commits or environments have that not all of them are looked for."""
+    for name, column in BEGINNING.items():
+        value = getattr(wanted, name)
+        if value and len(_resolved(db, column, value)) >= RESOLVED:
+            return str(value)
+    return None
+
+
+def values(db: Connection, name: str, beginning: str, limit: int = RESOLVED) -> list[str]:
+    """What there is of commits or environments (`name` is that of Wanted) that begins so, in order."""
+    return _resolved(db, BEGINNING[name], beginning)[:limit]
 
 
 def _rows(db: Connection, columns: str, wanted: Wanted, before: int | None, limit: int) -> list[Row]:
@@ -96,6 +128,9 @@ def _conditions(db: Connection, wanted: Wanted, before: int | None) -> tuple[lis
     if wanted.until is not None:
         where.append("created_at < :until")
         values["until"] = wanted.until
+    if wanted.ended_by is not None:
+        where.append("finished_at <= :ended_by")
+        values["ended_by"] = wanted.ended_by
     if wanted.text:
         escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         number = int(wanted.text) if wanted.text.isascii() and wanted.text.isdigit() and len(wanted.text) < 16 else -1
@@ -140,14 +175,14 @@ def _resolved(db: Connection, column: str, beginning: str) -> list[str]:
 
 def _span(db: Connection, wanted: Wanted) -> tuple[int, int]:
     """Between which ids all runs of the time lie; with them every index can be used for a time, too."""
-    low, high = 0, 2**62
+    low, high = wanted.low or 0, 2**62 if wanted.high is None else wanted.high
     if wanted.since is not None:
         row = one(
             db,
             "SELECT min(id) AS id FROM (SELECT id FROM runs WHERE created_at >= :at ORDER BY created_at LIMIT :near)",
             {"at": wanted.since, "near": NEAR},
         )
-        low = row["id"] if row and row["id"] is not None else high
+        low = max(low, row["id"]) if row and row["id"] is not None else 2**62
     if wanted.until is not None:
         row = one(
             db,
@@ -155,7 +190,7 @@ def _span(db: Connection, wanted: Wanted) -> tuple[int, int]:
             " (SELECT id FROM runs WHERE created_at < :at ORDER BY created_at DESC LIMIT :near)",
             {"at": wanted.until, "near": NEAR},
         )
-        high = row["id"] if row and row["id"] is not None else 0
+        high = min(high, row["id"]) if row and row["id"] is not None else 0
     return low, high
 
 

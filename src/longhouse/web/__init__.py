@@ -14,6 +14,7 @@ from longhouse.web import (
     bulk,
     clock,
     connect,
+    deletions,
     design,
     editor,
     failures,
@@ -51,6 +52,7 @@ for part in (
     new_job,  # before jobs: /jobs/new is no job
     schedules,
     bulk,
+    deletions,
     jobs,
     job,
     memory,

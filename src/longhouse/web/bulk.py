@@ -84,10 +84,10 @@ def bulk_runs(request: Request, house: TheHouse, caller: TheCaller, form: TheFor
 
 def _answer(request: Request, form: FormData, noun: str, do: str, act: Act, do_it: Any, fitting: Any) -> Response:
     """The question, or with `confirm` what came of it; a part of a page for our script."""
-    back = "/jobs" if noun == "job" else _back(form)
+    back = "/jobs" if noun == "job" else back_to_runs(form)
     shown: dict[str, Any] = {"noun": noun, "act": act, "do": do, "back": back, "problem": ""}
     try:
-        ids = _ids(form, noun) if form.get("confirm") or not form.get("all") else fitting()
+        ids = ticked(form, noun) if form.get("confirm") or not form.get("all") else fitting()
         if form.get("confirm"):
             shown |= _told(do_it(ids))
             template = "bulk_done"
@@ -113,8 +113,8 @@ def _told(outcomes: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def _ids(form: FormData, noun: str) -> list[str]:
-    """Ticked boxes, or what was asked about."""
+def ticked(form: FormData, noun: str) -> list[str]:
+    """Ticked boxes, or what was asked about. Raises Invalid for a run that is no number."""
     found = str(form.get("ids", "")).split() or [str(each) for each in form.getlist(noun)]
     if noun == "run" and not all(each.isascii() and each.isdigit() and len(each) < 16 for each in found):
         raise Invalid("a run has a number")
@@ -138,6 +138,6 @@ def _runs(house: House, form: FormData, do: str) -> list[str]:
     return [str(each) for each in bulk.matching_runs(house, do, wanted)]
 
 
-def _back(form: FormData) -> str:
+def back_to_runs(form: FormData) -> str:
     fingerprint = str(form.get("fingerprint", ""))
     return f"/errors/{fingerprint}" if len(fingerprint) == 16 and fingerprint.isalnum() else "/runs"

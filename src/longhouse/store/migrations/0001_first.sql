@@ -188,6 +188,12 @@ CREATE TABLE artifacts (
     UNIQUE (run_id, attempt, name)
 ) STRICT;
 
+-- Runs that somebody deleted and that are not all gone yet: a row stands until the last of them is.
+CREATE TABLE deletions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    doomed TEXT NOT NULL -- JSON, longhouse.store.deletions.Doomed
+) STRICT;
+
 -- What the browser and API clients are told; `id` is the SSE event id, so a reader resumes over a restart.
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

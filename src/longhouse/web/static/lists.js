@@ -107,7 +107,7 @@ document.addEventListener("submit", async (event) => {
   button?.classList.add("busy");
   try {
     const body = new URLSearchParams(new FormData(form, button));
-    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Toast": "1", Accept: "text/html" } });
+    const answer = await fetch(button?.getAttribute("formaction") || form.getAttribute("action"), { method: "POST", body, headers: { "X-Toast": "1", Accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.ok) dialog.replaceChildren(...page.body.childNodes);
     else told(one("h1", page)?.textContent ?? `The server answered ${answer.status}.`);

@@ -2,7 +2,7 @@
 // Regions say with data-live what concerns them; htmx fetches a region again when it gets the event "refresh".
 
 const TYPES = [
-  "run.created", "run.started", "run.retrying", "run.finished", "run.cancelled", "run.progress", "run.log", "run.log_end",
+  "run.created", "run.started", "run.retrying", "run.finished", "run.cancelled", "run.deleted", "run.progress", "run.log", "run.log_end",
   "job.changed", "scheduler.changed", "manifest.changed", "repo.committed", "repo.changed", "repo.synced", "repo.sync_failed", "missed",
 ];
 const KINDS = ["run", "job", "manifest", "scheduler", "repo"];
@@ -82,11 +82,12 @@ function concerns(token, type, data) {
   if (kind !== wanted) return false;
   if (sign === "=") return String(data.run) === value;
   if (type === "run.progress") return false;
-  return !sign || data.job === value;
+  return !sign || data.job === value || Boolean(data.jobs?.includes(value));
 }
 
 function happened(type, data) {
   if (type === "missed") refreshAll();
+  else if (type === "run.deleted" && data.runs.some((run) => one(`[data-live~="run=${run}"]`))) location.reload();  // says that it is gone
   else {
     for (const region of all("[data-live]")) {
       if (region.dataset.live.split(" ").some((token) => concerns(token, type, data))) refresh(region.id);

@@ -6,7 +6,7 @@
 
 const KINDS = ["run", "job", "manifest", "scheduler", "repo"];
 const TYPES = [
-  "run.created", "run.started", "run.retrying", "run.finished", "run.cancelled", "run.progress", "run.log", "run.log_end",
+  "run.created", "run.started", "run.retrying", "run.finished", "run.cancelled", "run.deleted", "run.progress", "run.log", "run.log_end",
   "job.changed", "scheduler.changed", "manifest.changed", "repo.committed", "repo.changed", "repo.synced", "repo.sync_failed", "missed",
 ];
 const RECONNECT_MS = 3000;
