@@ -21,8 +21,10 @@ from longhouse.vault import open_keys
 class Bare:
     """Every job runs on the bare interpreter."""
 
+    base = Interpreter.base()
+
     def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
-        return "", Interpreter.base()
+        return "", self.base
 
     def forget(self, tree: Path, file: str | None) -> None:
         pass

@@ -37,6 +37,9 @@ SYSTEM = By("longhouse", "system")
 class Environments(Protocol):
     """The Python environments of jobs; `longhouse.envs` is the one implementation."""
 
+    base: Interpreter
+    """For jobs without packages."""
+
     def of(self, tree: Path, file: str | None) -> tuple[str, Interpreter]:
         """Key and interpreter for a job file of `tree` (None: the manifest itself), built if it is not there.
 

@@ -5,18 +5,19 @@ What runs is the last commit that loaded. A commit that does not load changes no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from longhouse import audit, consequences, jobs, ledger, pauses, secrets
-from longhouse.consequences import Described, NoEnvironment, Outside
+from longhouse.consequences import Describe, Described, NoEnvironment, Outside
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.jobs import Manifest
+from longhouse.launch.local import Child
 from longhouse.launch.python import Interpreter
 from longhouse.repo import bootstrap, changes, commits, jobs_toml, leaks
 from longhouse.repo import manifest as reading
@@ -129,9 +130,7 @@ def commit_outside(house: House, git: Git, state: TreeState) -> Outside:
     _note(house, "repo_left_out", [asdict(leak) for leak in found] or None)
     if state.clean:  # git writes its lock file even when there is nothing to add
         return Outside(None)
-    made = consequences.commit(
-        house, git, state, [leak.path for leak in found], lambda tree: describe(house, git, tree, _busy(house))
-    )
+    made = consequences.commit(house, git, state, [leak.path for leak in found], lambda: _describing(house, git))
     tell_commit(house, made.committed, SYSTEM)
     return made
 
@@ -220,14 +219,12 @@ def _busy(house: House) -> Busy:
     return busy
 
 
-def describe(house: House, git: Git, commit: str, busy: Busy = lambda file, line: None) -> Described:
+def describe(
+    house: House, git: Git, commit: str, busy: Busy = lambda file, line: None, child: Child | None = None
+) -> Described:
     """What the manifest of a commit, or of a tree's id, registers; its checkout is there afterwards, even if that is
-    ManifestBroken."""
-    reader = reading.Reader(house.launcher, house.sdk, house.paths.work)
-    tree, build = house.paths.checkouts / commit, partial(checkout, git, house.paths.checkouts, commit)
-    early = REQUIREMENTS not in listing(git, commit)  # else they say which interpreter reads it
-    if not early:
-        build()
+    ManifestBroken. `child` was started for this reading, with the interpreter of an instance without packages."""
+    reader, tree = _reader(house), house.paths.checkouts / commit
 
     @cache
     def environment(file: str | None) -> tuple[str, Interpreter]:
@@ -236,18 +233,37 @@ def describe(house: House, git: Git, commit: str, busy: Busy = lambda file, line
         except LonghouseError as error:
             raise NoEnvironment(error.message, file=file or "requirements.txt", hint=error.hint) from error
 
-    definitions = reading.load(
-        reader,
-        tree,
-        environment(None)[1],
-        script_interpreter=lambda file: environment(file)[1],
-        check=lambda job: problem(house, job),
-        busy=busy,
-        meanwhile=build if early else lambda: None,
-    )
+    with ExitStack() as ends:
+        if REQUIREMENTS in listing(git, commit):
+            child = None
+        elif child is None:
+            child = ends.enter_context(reading.started(reader, house.environments.base))
+        checkout(git, house.paths.checkouts, commit)
+        definitions = reading.load(
+            reader,
+            child or ends.enter_context(reading.started(reader, environment(None)[1])),
+            tree,
+            script_interpreter=lambda file: environment(file)[1],
+            check=lambda job: problem(house, job),
+            busy=busy,
+        )
     return definitions, {
         job.id: environment(job.source_file if job.script_environment else None)[0] for job in definitions
     }
+
+
+@contextmanager
+def _describing(house: House, git: Git) -> Iterator[Describe]:
+    """`describe`, for a tree that is yet to be staged: its reader starts meanwhile."""
+    with ExitStack() as ends:
+        child = None
+        if not (house.paths.tree / REQUIREMENTS).exists():  # else they say which interpreter reads it
+            child = ends.enter_context(reading.started(_reader(house), house.environments.base))
+        yield lambda tree: describe(house, git, tree, _busy(house), child)
+
+
+def _reader(house: House) -> reading.Reader:
+    return reading.Reader(house.launcher, house.sdk, house.paths.work)
 
 
 def problem(house: House, job: JobDescription) -> str | None:

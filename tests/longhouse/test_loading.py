@@ -131,7 +131,7 @@ def test_an_override_is_a_commit_of_jobs_toml_alone(home: House):
 
 def test_what_an_index_refused_is_tried_again_without_a_new_commit(home: House):
     class Away:
-        there = False
+        there, base = False, home.environments.base
 
         def of(self, tree, file):
             if not self.there:

@@ -50,7 +50,8 @@ def read(parts, tree):
         more.setdefault("script_interpreter", lambda file: Interpreter.base())
         reader = Reader(launcher, copy, work, timeout_seconds=seconds)
         try:
-            return manifest.load(reader, tree, Interpreter.base(), **more)
+            with manifest.started(reader, Interpreter.base()) as child:
+                return manifest.load(reader, child, tree, **more)
         finally:
             assert list(work.iterdir()) == [], "the child's folder is gone"
 

@@ -24,6 +24,7 @@ from zerg._wire import (
 
 FINAL = (ManifestRead, FunctionsRead, ManifestFailed, Finished)
 READ_BYTES = 256 * 1024
+OUTPUT_BYTES = 64 * 1024
 LAST_WORDS_SECONDS = 5.0
 """How long the ends may stay open after a kill: somebody outside the tree may hold them."""
 
@@ -65,23 +66,31 @@ def ask(
     request: Message,
     *,
     timeout_seconds: float,
-    output_bytes: int = 64 * 1024,
+    output_bytes: int = OUTPUT_BYTES,
     told: Callable[[Message], None] = lambda note: None,
-    meanwhile: Callable[[], object] = lambda: None,
 ) -> Answer:
-    """Start a child, ask it, and wait for its end; at the timeout it is killed. Raises CannotLaunch.
-
-    `told` gets every note when it comes. `meanwhile` is done while its interpreter starts, before it is asked; the
-    timeout counts from then. A final message is kept even if the child does not end by then.
-    """
-    answer = Answer()
+    """Start a child and `converse` with it. Raises CannotLaunch."""
     with launcher.start(spec) as child:
-        meanwhile()
-        deadline = time.monotonic() + timeout_seconds
-        with contextlib.suppress(OSError):
-            child.messages.sendall(encode(request))
-        _listen(child, answer, deadline, output_bytes, told)
-        answer.exit = child.read_exit()
+        return converse(child, request, timeout_seconds=timeout_seconds, output_bytes=output_bytes, told=told)
+
+
+def converse(
+    child: Child,
+    request: Message,
+    *,
+    timeout_seconds: float,
+    output_bytes: int = OUTPUT_BYTES,
+    told: Callable[[Message], None] = lambda note: None,
+) -> Answer:
+    """Ask a child that was asked nothing yet, and wait for its end; at the timeout it is killed.
+
+    `told` gets every note when it comes. A final message is kept even if the child does not end by then.
+    """
+    answer, deadline = Answer(), time.monotonic() + timeout_seconds
+    with contextlib.suppress(OSError):
+        child.messages.sendall(encode(request))
+    _listen(child, answer, deadline, output_bytes, told)
+    answer.exit = child.read_exit()
     return answer
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from longhouse.errors import ManifestBroken
-from longhouse.launch.conversation import Answer, ask
-from longhouse.launch.local import Exit, LocalLauncher
+from longhouse.launch.conversation import Answer, converse
+from longhouse.launch.local import Child, Exit, LocalLauncher
 from longhouse.launch.python import Interpreter, python_spec
 from zerg._message import Message
 from zerg._wire import (
@@ -46,24 +47,37 @@ class Reader:
     memory_mb: int = MEMORY_MB
 
 
+@contextmanager
+def started(reader: Reader, interpreter: Interpreter) -> Iterator[Child]:
+    """A child for one reading. Its interpreter takes a while, in which the tree may still be made."""
+    reader.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="manifest-", dir=reader.work, ignore_cleanup_errors=True) as folder:
+        spec = python_spec(
+            interpreter,
+            reader.sdk,
+            cwd=Path(folder),
+            marker=f"manifest-{uuid.uuid4().hex}",
+            memory_mb=reader.memory_mb,
+        )
+        with reader.launcher.start(spec) as child:
+            yield child
+
+
 def load(
     reader: Reader,
+    child: Child,
     tree: Path,
-    interpreter: Interpreter,
     *,
     script_interpreter: Callable[[str], Interpreter],
     check: Check = lambda job: None,
     busy: Callable[[str, int], None] = lambda file, line: None,
-    meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[JobDescription, ...]:
     """The jobs that the manifest of `tree`, a checkout, registers, in order. Raises ManifestBroken.
 
-    The tree has to be there once `meanwhile` has been called, while the reader starts.
-
-    `interpreter` is that of requirements.txt, `script_interpreter` gives that of a file with requirements of its own.
-    `busy` is called, from another thread, with the line that reading has been at for some seconds.
+    `child` was started with the interpreter of requirements.txt; `script_interpreter` gives that of a file with
+    requirements of its own. `busy` is called with the line that reading has been at for some seconds.
     """
-    answer = _ask(reader, ReadManifest(tree=str(tree)), interpreter, busy, meanwhile)
+    answer = _ask(reader, child, ReadManifest(tree=str(tree)), busy)
     if not isinstance(answer, ManifestRead):
         raise ManifestBroken("The manifest's reader gave an answer to another question", file=NAME)
     jobs = answer.jobs
@@ -90,7 +104,8 @@ def _with_functions_of(
         modules=tuple(job.module for job in waiting),
         functions=tuple(job.function for job in waiting),
     )
-    answer = _ask(reader, request, interpreter, busy)
+    with started(reader, interpreter) as child:
+        answer = _ask(reader, child, request, busy)
     if not isinstance(answer, FunctionsRead) or len(answer.parameters) != len(waiting):
         raise ManifestBroken("The reader of job files gave an answer to another question", file=file)
     read = {
@@ -115,31 +130,14 @@ def _completed(job: JobDescription, answer: FunctionsRead, at: int) -> JobDescri
     )
 
 
-def _ask(
-    reader: Reader,
-    request: ReadManifest,
-    interpreter: Interpreter,
-    busy: Callable[[str, int], None],
-    meanwhile: Callable[[], object] = lambda: None,
-) -> Message:
-    """The final answer of a child of its own. Raises ManifestBroken for everything else that can come of it."""
-    reader.work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="manifest-", dir=reader.work, ignore_cleanup_errors=True) as folder:
-        spec = python_spec(
-            interpreter,
-            reader.sdk,
-            cwd=Path(folder),
-            marker=f"manifest-{uuid.uuid4().hex}",
-            memory_mb=reader.memory_mb,
-        )
-        answer = ask(
-            reader.launcher,
-            spec,
-            request,
-            timeout_seconds=reader.timeout_seconds,
-            told=lambda note: busy(note.file, note.line) if isinstance(note, Busy) else None,
-            meanwhile=meanwhile,
-        )
+def _ask(reader: Reader, child: Child, request: ReadManifest, busy: Callable[[str, int], None]) -> Message:
+    """The final answer of the child. Raises ManifestBroken for everything else that can come of it."""
+    answer = converse(
+        child,
+        request,
+        timeout_seconds=reader.timeout_seconds,
+        told=lambda note: busy(note.file, note.line) if isinstance(note, Busy) else None,
+    )
     if isinstance(answer.final, ManifestFailed):
         failed = answer.final
         raise ManifestBroken(

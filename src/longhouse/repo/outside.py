@@ -43,7 +43,8 @@ def jobs_of(
                 return built.of(tree, file)[1]
 
             reader = manifest.Reader(launcher, sdk(paths.cache), paths.work)
-            return manifest.load(reader, tree, interpreter(None), script_interpreter=interpreter, check=check)
+            with manifest.started(reader, interpreter(None)) as child:
+                return manifest.load(reader, child, tree, script_interpreter=interpreter, check=check)
         finally:
             launcher.close()
 
