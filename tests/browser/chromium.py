@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, ViewportSize, sync_playwright
 
 from longhouse import accounts
 from longhouse.house import SYSTEM, House
@@ -98,6 +98,30 @@ def signed_in(browser: Browser, link: str, *, size: ViewportSize | None = None) 
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: "/login" not in url)
     return page
+
+
+def menu(page: Page) -> Page:
+    """With the links to all pages and Sign out in sight: on a phone they are behind Menu."""
+    if Now.look.phone:
+        page.locator("summary", has_text="Menu").click()
+    return page
+
+
+NEXT_PART = """(scroller) => new Promise((done) => {
+  scroller.scrollTop += scroller.clientHeight / 2;
+  requestAnimationFrame(() => requestAnimationFrame(done));
+})"""
+
+
+def editor_line(page: Page, text: str) -> Locator:
+    """The first line with this text; the editor draws only what is in sight and a little more."""
+    page.locator(".cm-line").first.wait_for()
+    line = page.locator(".cm-line", has_text=text).first
+    for _ in range(40):
+        if line.count():
+            break
+        page.locator(".cm-scroller").evaluate(NEXT_PART)
+    return line
 
 
 PROBLEMS: dict[Page, list[str]] = {}

@@ -9,13 +9,16 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import chromium, open_pages
+from tests.browser.keys import take_the_mouse_away
 from tests.browser.looks import LOOKS, Look, Now, chosen, wear
 
-WISH = "LONGHOUSE_LOOK"
+WISH, HANDS = "LONGHOUSE_LOOK", "LONGHOUSE_HANDS"
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    if os.environ.get(HANDS) == "keys":
+        take_the_mouse_away()
     with chromium() as found:
         yield found
 

@@ -20,10 +20,16 @@ pytestmark = pytest.mark.browser
 
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
 RUN_AXE = """async () => {
-  const found = await axe.run(document, {resultTypes: ["violations"]});
+  const found = await axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}});
   const told = (node) => `${node.html} ${node.failureSummary}`;
   return found.violations.map((each) => `${each.id}: ${each.nodes.slice(0, 3).map(told).join(" | ")}`);
 }"""
+
+
+SQUEEZED = """[...document.querySelectorAll("textarea, .cm-editor, input:is(:not([type]), [type=text], [type=search])")]
+  .filter((each) => each.checkVisibility() && each.clientWidth < (each.matches("input") ? 80 : 280))
+  .map((each) => `${each.id || each.className}: ${each.clientWidth} pixels`)"""
+"""What is typed into has room for it: a line of text or, in an editor, nearly the width of a phone."""
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +91,16 @@ def test_every_page_is_accessible(lived: tuple[Page, list[str]], theme: str, siz
     page, paths = lived
     page.context.add_cookies([{"name": "theme", "value": theme, "url": "/".join(page.url.split("/")[:3])}])
     page.set_viewport_size(size)
-    found = {}
+    found, squeezed = {}, {}
     for path in paths:
         page.goto(path)
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         page.evaluate(AXE)
         found[path] = page.evaluate(RUN_AXE)
+        squeezed[path] = page.evaluate(SQUEEZED)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the window"
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
+    assert {path: wrong for path, wrong in squeezed.items() if wrong} == {}
     assert PROBLEMS[page] == []
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from longhouse import accounts, passwords
 from longhouse.house import SYSTEM, House
-from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab
+from tests.browser.chromium import PROBLEMS, link_of, menu, profile, serving, signed_in, tab
 from tests.browser.furnished import empty_house, furnish
 
 pytestmark = pytest.mark.browser
@@ -63,7 +63,7 @@ def test_a_password_is_set_changed_and_signs_in(browser: Browser, home: Home) ->
     page.get_by_role("link", name="Change the password").click()
     fill(page, current="not this one at all", password=BETTER, again=BETTER)
     expect(page.get_by_text("This is not the password of now.")).to_be_visible()
-    page.get_by_role("button", name="Sign out").click()
+    menu(page).get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login")
     page.get_by_label("Password").fill("not this one at all")
     page.get_by_role("button", name="Sign in").click()

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from longhouse import jobs, loading
 from longhouse.house import House
 from longhouse.repo import bootstrap
-from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab
+from tests.browser.chromium import PROBLEMS, editor_line, link_of, profile, serving, signed_in, tab
 from tests.browser.furnished import empty_house, write_jobs
 
 pytestmark = pytest.mark.browser
@@ -153,9 +153,9 @@ def test_tab_indents_and_escape_tab_leaves_the_editor(page: Page) -> None:
 def test_the_schedule_at_the_cursor_is_said_while_it_is_typed(page: Page) -> None:
     page.goto("/repo/edit/manifest.py")
     box = page.locator("#cursor-schedule")
-    page.locator(".cm-line", has_text="backup-photos").last.click()
+    editor_line(page, 'id="backup-photos"').click()
     expect(box).to_contain_text("Every day at 02:30 in America/New_York")
-    page.locator(".cm-line", has_text="reindex-search").click()
+    editor_line(page, 'id="reindex-search"').click()
     expect(box).to_contain_text("Every 30 min")
     write(page, 'from zerg.jobs import JobConfig\nJobConfig(id="x", cron="0 99 * * *")\n')
     expect(box.locator("mark")).to_have_text("99")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import PROBLEMS, served, signed_in
+from tests.browser.chromium import PROBLEMS, editor_line, menu, served, signed_in
 from tests.longhouse.job_template_servers import Web, listening
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ def run_now(page: Page) -> str:
 
 def put_into(page: Page, line: str, text: str) -> None:
     """A line of the editor becomes another one."""
-    page.locator(".cm-line", has_text=line).first.click()
+    editor_line(page, line).click()
     page.keyboard.press("Home")
     page.keyboard.press("Shift+End")
     page.keyboard.press("Delete")
@@ -43,7 +43,7 @@ def test_a_new_user_makes_breaks_and_mends_a_job_by_clicking(browser: Browser, t
     with listening(Web, pages={"/health": (200, b"all is well")}) as (_, port), served(tmp_path / "data") as link:
         page = signed_in(browser, link)
 
-        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Jobs", exact=True).click()
+        menu(page).get_by_role("navigation").get_by_role("link", name="Jobs", exact=True).click()
         page.get_by_role("link", name="New job").first.click()
         page.get_by_role("link", name="HTTP check").click()
         page.get_by_label("Id").fill("my-website")

@@ -12,7 +12,7 @@ from longhouse import jobs, queue
 from longhouse.house import House
 from longhouse.queue import Ending
 from longhouse.runs.state import Reason, RunState
-from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab, wait_until
+from tests.browser.chromium import PROBLEMS, link_of, menu, profile, serving, signed_in, tab, wait_until
 from tests.browser.furnished import OWNER, empty_house, furnish, hand_clock
 from tests.browser.looks import LOOKS, Look, wear
 from tests.browser.test_accessible import AXE, RUN_AXE
@@ -182,7 +182,7 @@ def test_who_signs_out_in_one_tab_is_told_so_in_the_others(place: Place, browser
     one.goto("/runs")
     other.goto("/jobs")
     expect(other.locator("#find")).to_be_visible()
-    one.get_by_role("button", name="Sign out").click()
+    menu(one).get_by_role("button", name="Sign out").click()
     one.wait_for_url("**/login*")
     expect(other.locator("#offline")).to_have_text("Signed out: reload to sign in", timeout=15_000)
     context.close()

@@ -69,6 +69,7 @@ def test_how_it_goes_is_said_and_drawn_and_follows_the_theme(page: Page) -> None
 def test_a_mark_of_the_chart_says_its_run_and_opens_it(page: Page) -> None:
     page.goto("/jobs/check-website")
     drawn(page, 23)
+    page.locator("#chart .u-over").scroll_into_view_if_needed()
     box = page.locator("#chart .u-over").bounding_box()
     assert box
     page.mouse.move(box["x"] + 5, box["y"] + 5)

@@ -44,6 +44,7 @@ def mark(page: Page, job: str, kind: str) -> dict[str, float]:
     return dict(box)
 
 
+@pytest.mark.look("wide-light", "wide-dark", why="a phone has the agenda instead of the picture")
 def test_every_job_is_a_lane_with_its_marks_its_words_and_a_key(page: Page) -> None:
     page.goto("/timeline")
     expect(page.get_by_role("link", name="Timeline").first).to_have_attribute("aria-current", "page")
@@ -59,6 +60,7 @@ def test_every_job_is_a_lane_with_its_marks_its_words_and_a_key(page: Page) -> N
     expect(page.locator("#tl-clean-up")).to_contain_text("Disabled")
 
 
+@pytest.mark.look("wide-light", "wide-dark", why="a phone has the agenda instead of the picture")
 def test_the_mark_under_the_pointer_says_what_it_is_and_leads_to_its_run(lived: Lived, page: Page) -> None:
     page.goto("/timeline")
     page.wait_for_function("document.querySelector('.tl-tip')")
@@ -71,6 +73,7 @@ def test_the_mark_under_the_pointer_says_what_it_is_and_leads_to_its_run(lived: 
     page.wait_for_url(f"**/runs/{lived[2]['failed']}")
 
 
+@pytest.mark.look("wide-light", "wide-dark", why="a phone has the agenda instead of the picture")
 def test_the_arrow_keys_walk_along_a_lane(page: Page) -> None:
     page.goto("/timeline")
     page.wait_for_function("document.querySelector('.tl-tip')")
@@ -86,6 +89,7 @@ def test_the_arrow_keys_walk_along_a_lane(page: Page) -> None:
     page.wait_for_url("**/runs/*")
 
 
+@pytest.mark.look("wide-light", "wide-dark", why="a phone has the agenda instead of the picture")
 def test_what_did_not_run_leads_to_its_reason(page: Page) -> None:
     page.goto("/timeline?at=2026-02-03&q=weather")
     page.wait_for_function("document.querySelector('.tl-tip')")
