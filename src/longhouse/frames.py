@@ -131,14 +131,17 @@ def open_segments(path: Path, files: ExitStack) -> list[Segment]:
     return sorted(found, key=lambda segment: segment.position)
 
 
-def scan_segment(part: Segment) -> Iterator[Frame]:
+def scan_segment(part: Segment, *, joined: bool = False) -> Iterator[Frame]:
     """Its frames, for as long as it is not written over: the writer changes the header before anything else."""
     part.file.seek(SEGMENT.size)
-    return scan(part.file, part.begin, header=part.header)
+    return scan(part.file, part.begin, header=part.header, joined=joined)
 
 
-def scan(file: FileIO, position: int, end: int | None = None, header: bytes = b"") -> Iterator[Frame]:
-    """The whole frames of a file from where it is; `end` is the position behind the last one wanted."""
+def scan(
+    file: FileIO, position: int, end: int | None = None, header: bytes = b"", *, joined: bool = False
+) -> Iterator[Frame]:
+    """The whole frames of a file from where it is; `end` is the position behind the last one wanted. `joined`: those of
+    a stream that follow each other as one, of up to 64 KiB, for who does not ask when each line came."""
     buffer = b""
     while end is None or position < end:
         offset = 0
@@ -150,6 +153,10 @@ def scan(file: FileIO, position: int, end: int | None = None, header: bytes = b"
             if stop > len(buffer) or (end is not None and position + stop - offset > end):
                 break
             data = buffer[offset + FRAME.size : stop]
+            if joined and stream != Stream.GAP:
+                limit = len(buffer) if end is None else min(len(buffer), offset + end - position)
+                more, stop = _alike(buffer[:limit], stop, stream, LONGEST_LINE - length)
+                data += more
             after = GAP.unpack(data)[1] if stream == Stream.GAP else position + stop - offset
             yield Frame(position, after, ms, stream, data)
             position, offset = after, stop
@@ -160,8 +167,21 @@ def scan(file: FileIO, position: int, end: int | None = None, header: bytes = b"
         buffer += more
 
 
-def frames(path: Path, start: Entry, beyond: int = 0) -> Iterator[Frame]:
-    """Every frame from an index entry on, live segments included; a gap where some are gone.
+def _alike(buffer: bytes, offset: int, stream: int, room: int) -> tuple[bytes, int]:
+    """What the frames of `stream` from `offset` on hold, `room` bytes of it at most, and where the next one begins."""
+    parts = []
+    while offset + FRAME.size <= len(buffer):
+        _ms, kind, length = FRAME.unpack_from(buffer, offset)
+        stop = offset + FRAME.size + length
+        if kind != stream or length > room or stop > len(buffer):
+            break
+        parts.append(buffer[offset + FRAME.size : stop])
+        room, offset = room - length, stop
+    return b"".join(parts), offset
+
+
+def frames(path: Path, start: Entry, beyond: int = 0, *, joined: bool = False) -> Iterator[Frame]:
+    """Every frame from an index entry on, live segments included; a gap where some are gone. `joined` is scan's.
 
     What ends before the position `beyond` may be left out, and then counts as a gap, too.
     """
@@ -173,7 +193,7 @@ def frames(path: Path, start: Entry, beyond: int = 0) -> Iterator[Frame]:
             del parts[0]
         if not parts or parts[0].begin > beyond:
             head.seek(start.offset)
-            for frame in scan(head, position, parts[0].head_size if parts else None):
+            for frame in scan(head, position, parts[0].head_size if parts else None, joined=joined):
                 position, ms = frame.end, frame.ms
                 yield frame
         for part in parts:
@@ -182,7 +202,7 @@ def frames(path: Path, start: Entry, beyond: int = 0) -> Iterator[Frame]:
                 cursor = part.cursor
                 data = GAP.pack(part.payload, begin, cursor.lines, cursor.stream, cursor.length)
                 yield Frame(position, begin, ms, Stream.GAP, data)
-            for frame in scan_segment(part):
+            for frame in scan_segment(part, joined=joined):
                 position, ms = frame.end, frame.ms
                 yield frame
 

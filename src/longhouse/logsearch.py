@@ -32,8 +32,8 @@ def search(path: Path | None, text: str, streams: Collection[int] | None = None)
     if not wanted or path is None:
         return Matches([], 0)
     try:
-        for frame, number, data in whole_lines(path, Entry(), streams, _with(wanted)):
-            if frame.stream != Stream.GAP and _has(data, wanted):
+        for frame, number, data in whole_lines(path, Entry(), streams, _with(wanted), joined=True):
+            if frame.stream != Stream.GAP and wanted in _seen(data):
                 total += 1
                 if total <= MOST:
                     found.append(number)
@@ -42,28 +42,46 @@ def search(path: Path | None, text: str, streams: Collection[int] | None = None)
     return Matches(found, total)
 
 
-def _has(data: bytes, wanted: str) -> bool:
-    seen = ESCAPE.sub(b"", data) if b"\x1b" in data else data
-    return wanted in seen.decode(errors="replace").lower()
+def _seen(data: bytes) -> str:
+    """What a reader sees of it, all small; line for line."""
+    shown = ESCAPE.sub(b"", data) if b"\x1b" in data else data
+    return shown.decode(errors="replace").lower()
 
 
 def _with(wanted: str) -> Callable[[Frame, Cursor], Iterator[Frame]]:
-    """The parts of a frame that can have `wanted`: all of it, or only the lines that other frames begin or end."""
+    """The parts of a frame that can have `wanted`: lines that have it, and those that other frames begin or end."""
 
     def parts(frame: Frame, cursor: Cursor) -> Iterator[Frame]:
-        data, ended = frame.data, frame.data.rfind(b"\n") + 1
-        if frame.stream == Stream.GAP or not ended or _has(data, wanted):
+        data, stream, ended = frame.data, frame.stream, frame.data.rfind(b"\n") + 1
+        if stream == Stream.GAP or not ended:
             yield frame
             return
-        goes_on = cursor.length > 0 and cursor.stream == frame.stream
+        goes_on = cursor.length > 0 and cursor.stream == stream
         begin = data.find(b"\n") + 1 if goes_on else 0
         if begin:
             yield frame._replace(data=data[:begin])
-        cursor.pass_over(frame.stream, data[begin:ended])
+        at = begin
+        for start, stop in _lines_with(wanted, data[begin:ended]):
+            cursor.pass_over(stream, data[at : begin + start])
+            yield frame._replace(data=data[begin + start : begin + stop])
+            at = begin + stop
+        cursor.pass_over(stream, data[at:ended])
         if ended < len(data):
             yield frame._replace(data=data[ended:])
 
     return parts
+
+
+def _lines_with(wanted: str, data: bytes) -> Iterator[tuple[int, int]]:
+    """Where lines with `wanted` begin and end in whole lines. Most of an output has none: that is seen at a glance."""
+    seen = _seen(data)
+    if wanted not in seen:
+        return
+    stop = 0
+    for line, text in zip(data.split(b"\n"), seen.split("\n"), strict=True):
+        start, stop = stop, stop + len(line) + 1
+        if wanted in text:
+            yield start, min(stop, len(data))
 
 
 def last_before(path: Path, line: int, count: int, streams: Collection[int], limit_bytes: int = LONGEST_PAGE) -> Page:

@@ -89,12 +89,15 @@ def whole_lines(
     start: Entry,
     streams: Collection[int] | None,
     parts_of: Callable[[Frame, Cursor], Iterable[Frame]] = only,
+    *,
+    joined: bool = False,
 ) -> Iterator[tuple[Frame, int, bytes]]:
     """Frame of its beginning, number and bytes of each line; the last one may still grow. `parts_of` a frame are those
-    that are read; it moves the cursor over what it leaves out, which are whole lines."""
+    that are read; it moves the cursor over what it leaves out, which are whole lines. `joined` frames are quicker, but
+    do not know when each of their lines came."""
     first: Frame | None = None
     number, parts, cursor = 0, [], start.cursor()
-    for frame in frames(path, start):
+    for frame in frames(path, start, joined=joined):
         if streams is not None and frame.stream != Stream.GAP and frame.stream not in streams:
             cursor.pass_over(frame.stream, frame.data)
             continue
@@ -107,6 +110,18 @@ def whole_lines(
             first, number, parts = piece.frame, piece.number, [piece.data]
     if first is not None:
         yield first, number, b"".join(parts)
+
+
+def _from(line: int) -> Callable[[Frame, Cursor], Iterable[Frame]]:
+    """All but frames that surely end before `line` begins: the stream may turn and a long line be cut, once each."""
+
+    def parts(frame: Frame, cursor: Cursor) -> Iterable[Frame]:
+        if frame.stream == Stream.GAP or cursor.lines + frame.data.count(b"\n") + 3 >= line:
+            return (frame,)
+        cursor.pass_over(frame.stream, frame.data)
+        return ()
+
+    return parts
 
 
 def read_lines(
@@ -135,7 +150,11 @@ def read_lines(
         start = known[max(0, at - 1)]
     kept: deque[tuple[Frame, int, bytes]] = deque()
     size, before, after = 0, start != known[0], False
-    for frame, number, data in whole_lines(path, start, streams):
+    parts_of: Callable[[Frame, Cursor], Iterable[Frame]] = only
+    if streams is None and (not dropped or start.position != start.offset):  # a gap, if any, lies behind us
+        wanted = from_line if from_end is None else total - from_end + 1
+        before, parts_of = wanted > 1 and total > 0, _from(wanted)
+    for frame, number, data in whole_lines(path, start, streams, parts_of):
         if from_end is None and (number or frame.gap()[1].lines) < from_line:
             before = True
             continue
@@ -158,10 +177,11 @@ def read_lines(
 def _end(path: Path, known: list[Entry]) -> tuple[Cursor, int]:
     """Where the lines end, and how many bytes were dropped."""
     start = next(entry for entry in reversed(known) if entry.position == entry.offset)  # the gap, if any, is near
-    near = takewhile(lambda frame: frame.start <= start.position + 3 * LONGEST_LINE, frames(path, start))
+    reach = start.position + 3 * LONGEST_LINE
+    near = takewhile(lambda frame: frame.start <= reach, frames(path, start, joined=True))
     dropped = next((frame.gap()[0] for frame in near if frame.stream == Stream.GAP), 0)
     cursor = known[-1].cursor()
-    for frame in frames(path, known[-1], FAR):
+    for frame in frames(path, known[-1], FAR, joined=True):
         cursor.skip(frame)
     return cursor, dropped
 

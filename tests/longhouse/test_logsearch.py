@@ -76,6 +76,22 @@ def test_it_finds_what_a_walk_over_every_line_finds(tmp_path: Path, streams: set
             assert (found.lines, found.total) == (expected, len(expected)), f"{text!r}, seed {seed}, file {number}"
 
 
+def test_pages_from_a_line_and_from_the_end_are_parts_of_the_whole(tmp_path: Path) -> None:
+    seed = a_seed()
+    for number in range(10):
+        chance, path = random.Random(f"{seed}-{number}"), tmp_path / str(number)
+        written(path, chance, 30)
+        whole = every_line(path, None)
+        for count in (1, 2, 5, len(whole), len(whole) + 3):
+            page, at = output.read_lines(path, from_end=count), max(0, len(whole) - count)
+            kept = len(page.lines)  # fewer, when they are long
+            assert 1 <= kept <= count and page.lines == whole[-kept:], f"the last {count}, seed {seed}, file {number}"
+            assert page.more_before == (kept < len(whole)), f"the last {count}, seed {seed}, file {number}"
+            page = output.read_lines(path, from_line=at + 1)
+            assert page.lines == whole[at : at + len(page.lines)], f"from {at + 1}, seed {seed}, file {number}"
+            assert page.more_before == (at > 0), f"from {at + 1}, seed {seed}, file {number}"
+
+
 def test_lines_without_a_match_are_not_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     capture = Capture(tmp_path / "log", 0.0)
     for number in range(2_000):
