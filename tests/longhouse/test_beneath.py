@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -101,6 +102,57 @@ def test_below_a_folder_neither_dots_nor_links_are_followed(tmp_path, path, kern
         with suppress(OSError):
             beneath.put(root, path, b"changed", before)
     assert (tmp_path / "outside.txt").read_text() == OUTSIDE
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_many_files_change_as_each_would_alone_and_what_is_in_the_way_stays(tmp_path, together, monkeypatch):
+    monkeypatch.setattr(beneath, "FEW", 0 if together else 16)
+    synced: list[int] = []
+    fsync, flush = os.fsync, beneath._flush
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(handle) or fsync(handle))
+    monkeypatch.setattr(beneath, "_flush", lambda root: synced.append(-1) or flush(root))
+    for name, data in {"old.py": b"old", "newer.py": b"newer", "gone.py": b"old", "kept.py": b"newer"}.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "link.py").symlink_to(tmp_path / "old.py")
+    (tmp_path / "way").symlink_to(tmp_path)
+    (tmp_path / "folder.py").mkdir()
+    beneath.put_all(
+        tmp_path,
+        [
+            beneath.Put("old.py", b"new", b"old"),
+            beneath.Put("newer.py", b"new", b"old"),
+            beneath.Put("gone.py", None, b"old"),
+            beneath.Put("kept.py", None, b"old"),
+            beneath.Put("deep/er/new.py", b"new", None, executable=True),
+            beneath.Put("link.py", b"new", b"old"),
+            beneath.Put("way/over.py", b"new", None),
+            beneath.Put("folder.py", b"new", None),
+            beneath.Put("no/where.py", None, b"old"),
+        ],
+    )
+    there = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*")}
+    files = {name: path.read_bytes() for name, path in there.items() if path.is_file() and not path.is_symlink()}
+    assert files == {"old.py": b"new", "newer.py": b"newer", "kept.py": b"newer", "deep/er/new.py": b"new"}
+    assert there["deep/er/new.py"].stat().st_mode & 0o777 == 0o755
+    assert there["link.py"].is_symlink() and there["folder.py"].is_dir() and "over.py" not in there
+    assert (synced.count(-1), synced[-1] == -1) == ((2, True) if together else (0, False))
+
+
+def test_when_the_disk_is_full_nothing_of_many_files_has_changed_and_nothing_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(beneath, "FEW", 0)
+    create = beneath._create
+
+    def full(folder, name, data, mode, *, synced):
+        create(folder, name, data, mode, synced=synced)
+        if data == b"too much":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(beneath, "_create", full)
+    (tmp_path / "old.py").write_bytes(b"old")
+    with pytest.raises(OSError, match="No space left"):
+        beneath.put_all(tmp_path, [beneath.Put("old.py", b"new", b"old"), beneath.Put("more.py", b"too much", None)])
+    assert [path.name for path in tmp_path.iterdir()] == ["old.py"]
+    assert (tmp_path / "old.py").read_bytes() == b"old"
 
 
 # --- the race -------------------------------------------------------------------------------------------------------

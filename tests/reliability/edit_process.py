@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from longhouse.paths import Paths
-from longhouse.repo import bootstrap, changes, divergence
+from longhouse.repo import beneath, bootstrap, changes, divergence
 
 WRITES: dict[str, bytes | None] = {
     "manifest.py": b"# new\n" * 500,
@@ -32,6 +32,7 @@ def change(data: Path) -> None:
         commit = changes.prepare(git, [head], WRITES, "Change", ("me", "me@localhost"))
         changes.accept(git, commit, "main")
     else:
+        beneath.FEW = 0  # all at once, as the many files of such a step usually are
         divergence.advance(git, head, commit)
     (data / "accepted").write_text(commit)
 

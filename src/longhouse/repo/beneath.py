@@ -13,8 +13,9 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 OPENAT2 = 437
@@ -25,8 +26,28 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 TEMPORARY = ".longhouse.swp"
 """How the names of our unfinished files end: no watch and no commit sees them."""
 TRIES = 100
+FEW = 16
+"""Files that are flushed to the disk one by one; more of them together."""
+IN_THE_WAY = frozenset((errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EXDEV, errno.ENOTEMPTY))
+"""Somebody put a link or a folder where a file was to be."""
 WRITER_SECONDS = 2.0
 """How long somebody who is in the middle of writing a file is waited for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Put:
+    """What shall become of a file."""
+
+    path: str
+    data: bytes | None
+    """None: it goes away."""
+    before: bytes | None
+    """What it has to hold for that; None: it is not there."""
+    executable: bool = False
+
+    @property
+    def mode(self) -> int:
+        return 0o755 if self.executable else 0o644
 
 
 class _How(ctypes.Structure):
@@ -58,18 +79,36 @@ def put(root: Path, path: str, data: bytes | None, before: bytes | None, *, exec
 
     Whole or not at all, and on disk when this returns. Somebody else's bytes, written up to the last moment, stay.
     """
+    return _put(root, Put(path, data, before, executable))
+
+
+def put_all(root: Path, puts: Sequence[Put]) -> None:
+    """Each as `put` does it, but that a link or a folder in the way of one is newer, too, and stays.
+
+    More than a few are flushed to the disk together, before the first takes its place and after the last: one by one,
+    thousands of them would take minutes on a busy disk.
+    """
+    if len(puts) <= FEW:
+        for each in puts:
+            with _what_is_in_the_way_stays():
+                _put(root, each)
+        return
+    ready: dict[Put, str] = {}
     try:
-        with _folder(root, path, make=data is not None) as (folder, name):
-            temporary = f".{secrets.token_hex(6)}{TEMPORARY}"
-            try:
-                done = _put(folder, name, temporary, data, before, 0o755 if executable else 0o644)
-                os.fsync(folder)
-            finally:
-                with suppress(FileNotFoundError, IsADirectoryError):
-                    os.unlink(temporary, dir_fd=folder)
-    except FileNotFoundError:  # the folder is gone, or the file that was to be replaced
-        return data is None and before is None
-    return done
+        for each in puts:
+            if each.data is not None:
+                with _what_is_in_the_way_stays(), _folder(root, each.path, make=True) as (folder, _):
+                    ready[each] = _temporary()
+                    _create(folder, ready[each], each.data, each.mode, synced=False)
+        _flush(root)
+        for each in puts:
+            with _what_is_in_the_way_stays():
+                _put(root, each, ready.get(each), last=False)
+        _flush(root)
+    finally:
+        for each, temporary in ready.items():
+            with suppress(OSError), _folder(root, each.path) as (folder, _):
+                os.unlink(temporary, dir_fd=folder)
 
 
 def sweep(root: Path) -> None:
@@ -82,10 +121,52 @@ def sweep(root: Path) -> None:
                     os.unlink(os.path.join(current, name))
 
 
-def _put(folder: int, name: str, temporary: str, data: bytes | None, before: bytes | None, mode: int) -> bool:
+def _put(root: Path, put: Put, ready: str | None = None, *, last: bool = True) -> bool:
+    """`ready` is the name of an unfinished file that has the bytes; `last`: nobody else sees that they are on disk."""
+    temporary = ready or _temporary()
+    try:
+        with _folder(root, put.path, make=put.data is not None) as (folder, name):
+            try:
+                if put.data is not None and ready is None:
+                    _create(folder, temporary, put.data, put.mode, synced=True)
+                done = _placed(folder, name, temporary, put.data, put.before)
+                if last:
+                    os.fsync(folder)
+            finally:
+                with suppress(FileNotFoundError, IsADirectoryError):
+                    os.unlink(temporary, dir_fd=folder)
+    except FileNotFoundError:  # the folder is gone, or the file that was to be replaced
+        return put.data is None and put.before is None
+    return done
+
+
+def _temporary() -> str:
+    return f".{secrets.token_hex(6)}{TEMPORARY}"
+
+
+@contextmanager
+def _what_is_in_the_way_stays() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in IN_THE_WAY:
+            raise
+
+
+def _flush(root: Path) -> None:
+    """All that was written in the file system of this folder."""
+    handle = os.open(root, FOLDER)
+    try:
+        if _LIBC.syncfs(handle) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(root))
+    finally:
+        os.close(handle)
+
+
+def _placed(folder: int, name: str, temporary: str, data: bytes | None, before: bytes | None) -> bool:
     if data is None:
         return _remove(folder, name, temporary, before)
-    _create(folder, temporary, data, mode)
     if before is None:
         with suppress(FileExistsError):
             os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
@@ -116,13 +197,14 @@ def _remove(folder: int, name: str, temporary: str, before: bytes | None) -> boo
     return False
 
 
-def _create(folder: int, name: str, data: bytes, mode: int) -> None:
+def _create(folder: int, name: str, data: bytes, mode: int, *, synced: bool) -> None:
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
     with open(handle, "wb") as file:
         os.fchmod(handle, mode)
         file.write(data)
         file.flush()
-        os.fsync(handle)
+        if synced:
+            os.fsync(handle)
 
 
 def _rested(folder: int, name: str) -> bytes | None:

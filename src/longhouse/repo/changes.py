@@ -7,7 +7,6 @@ over commits that somebody else made goes the same way.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -34,8 +33,6 @@ PLAIN, EXECUTABLE = "100644", "100755"
 NOTHING = "000000"
 AT_ONCE = 100
 """Blobs that git is asked for in one call."""
-IN_THE_WAY = frozenset((errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EXDEV, errno.ENOTEMPTY))
-"""Somebody put a link or a folder where a file was to be: that is newer, and stays."""
 
 Writes = Mapping[str, bytes | None]
 """The new bytes of each path; None: it goes away."""
@@ -182,13 +179,18 @@ def _take_in(git: Git, changed: Sequence[File], lock: Path) -> None:
             return None
         return read[blob] if blob in read else content(git, blob)
 
-    for file in plain:
-        before, after = bytes_of(file.mode_before, file.before), bytes_of(file.mode, file.after)
-        try:
-            beneath.put(git.work_tree, file.path, after, before, executable=file.mode == EXECUTABLE)
-        except OSError as error:
-            if error.errno not in IN_THE_WAY:
-                raise
+    beneath.put_all(
+        git.work_tree,
+        [
+            beneath.Put(
+                file.path,
+                bytes_of(file.mode, file.after),
+                bytes_of(file.mode_before, file.before),
+                executable=file.mode == EXECUTABLE,
+            )
+            for file in plain
+        ],
+    )
     lines = "".join(f"{file.mode.replace(NOTHING, '0')} {file.after}\t{file.path}\0" for file in changed)
     with _folder(git) as folder:
         index = folder / "index"
