@@ -30,6 +30,25 @@ settings.register_profile("ours", deadline=None, print_blob=True)
 settings.load_profile("ours")
 """Other tests run beside: how long one example takes says nothing."""
 
+LONG = (
+    "tests/growth/test_growth_same_output.py",
+    "tests/reliability/test_p01_power_cut.py",
+    "tests/reliability/test_p02_kills.py",
+    "tests/reliability/test_p15_clock.py",
+    "tests/reliability/test_p26_stop.py",
+    "tests/reliability/test_p27_full_disk.py",
+    "tests/reliability/test_p37_sync.py",
+    "tests/reliability/test_p38_diverged.py",
+    "tests/reliability/test_p42_canaries.py",
+    "tests/spec/test_api.py::test_generated_requests_find_nothing",
+)
+"""Fifteen seconds and more: they begin first, or all workers but one have nothing to do at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 START = 1_770_192_000_000
 """2026-02-04T08:00:00Z"""
 

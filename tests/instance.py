@@ -1,4 +1,4 @@
-"""A real instance in a process of its own, as a user would start it. Ended by its process id."""
+"""A real instance in a process of its own. Ended by its process id."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+from tests import warm
 
 T = TypeVar("T")
 
@@ -49,25 +51,35 @@ def processes_with(text: str) -> list[int]:
 
 
 class Instance:
-    def __init__(self, data: Path, *, env: Mapping[str, str] | None = None, args: tuple[str, ...] = ()) -> None:
+    """`cold` is for tests of the start itself, and of what is there of the process: it is started as a user would."""
+
+    def __init__(
+        self, data: Path, *, env: Mapping[str, str] | None = None, args: tuple[str, ...] = (), cold: bool = False
+    ) -> None:
         self.data = data
+        self.cold = cold
         self.tree = data / "jobs"
         self._env = dict(env or {})
         self._args = args
         self._log = data.with_name(f"{data.name}.log")
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: warm.Process | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
 
     def start(self, *, wait: bool = True) -> Instance:
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "longhouse", "--data-dir", str(self.data), "serve", "--port", "0", *self._args],
-                env={**os.environ, **self._env},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        words = ["--data-dir", str(self.data), "serve", "--port", "0", *self._args]
+        environment = {**os.environ, **self._env}
+        if self.cold or "LD_PRELOAD" in environment:
+            with self._log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "longhouse", *words],
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+        else:
+            self.process = warm.fork(words, environment, self._log)
         if wait:
             until(self._serves, what=f"the instance serves; its log: {self.log[-2000:]}")
         return self

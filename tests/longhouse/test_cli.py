@@ -18,6 +18,7 @@ import pytest
 
 from longhouse.cli import root
 from longhouse.cli.instance import Instance
+from tests import warm
 
 MANIFEST = """
 from zerg.jobs import JobConfig, job_registry
@@ -88,16 +89,13 @@ class Served:
         self.data = data
         self.flags = flags
         self.env = {**os.environ, **(env or {})}
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: warm.Process | None = None
 
     def start(self) -> Served:
-        with (self.data.parent / "serve.out").open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "longhouse", "serve", "--port", "0", "--data-dir", str(self.data), *self.flags],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=self.env,
-            )
+        output = self.data.parent / "serve.out"
+        output.write_bytes(b"")
+        words = ["serve", "--port", "0", "--data-dir", str(self.data), *self.flags]
+        self.process = warm.fork(words, self.env, output)
         deadline = time.monotonic() + 30
         while not self.answers():
             assert self.process.poll() is None, (self.data.parent / "serve.out").read_text()
@@ -114,7 +112,7 @@ class Served:
 
     def stop(self) -> int:
         assert self.process is not None
-        self.process.terminate()
+        self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(20)
         self.process = None
         return code

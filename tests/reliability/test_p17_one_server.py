@@ -41,6 +41,7 @@ def containers() -> bool:
 def test_a_second_server_is_refused_and_the_first_runs_on(
     instance: Instance, tmp_path: Path, proves: Callable[..., None]
 ) -> None:
+    instance.cold = True
     instance.start()
     assert instance.process is not None
     starts = [()] * TRIES + ([CONTAINER] if containers() else [])

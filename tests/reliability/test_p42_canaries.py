@@ -253,7 +253,8 @@ def test_no_place_holds_the_token_or_one_of_a_thousand_secrets(
         secrets.put(house, f"CANARY_{number}", Secret(values[number + 1]), ANN)
     connect(house, server, auto_push=False)
     assert client.post("/api/jobs/repo/sync").status_code == 200
-    instance = Instance(house.paths.data, env={"LONGHOUSE_JOBS_CA_FILE": str(server.ca_file), "NO_PROXY": "*"})
+    environment = {"LONGHOUSE_JOBS_CA_FILE": str(server.ca_file), "NO_PROXY": "*"}
+    instance = Instance(house.paths.data, env=environment, cold=True)  # what /proc shows of it is searched
     with watched(scan) as seen:
         said = list(failing(house, server, client, monkeypatch))
         kinds = len(said)

@@ -56,6 +56,7 @@ def git(instance: Instance, *words: str) -> str:
 
 
 def test_a_fresh_instance_has_a_repo_and_a_green_run(instance: Instance):
+    instance.cold = True
     instance.start()
     first = until(lambda: instance.get("/api/runs")["items"], what="the sample run")[0]
     assert instance.ended(first["id"])["state"] == "succeeded"
@@ -90,7 +91,7 @@ def test_no_setting_turns_the_scheduler_off(tmp_path: Path):
     env = {f"LONGHOUSE_JOBS_{name.upper()}": value for name, value in HARMLESS.items() if name in names}
     assert names - {"port", "ca_file"} <= set(HARMLESS), "a new setting belongs into this test"
     off = {"JOB_QUEUE_ENABLED": "0", "TESTING": "1", "SCHEDULER_ENABLED": "false", "PYTEST_CURRENT_TEST": "x"}
-    instance = Instance(tmp_path / "data", env={**env, **off})
+    instance = Instance(tmp_path / "data", env={**env, **off}, cold=True)
     try:
         instance.start()
         instance.manifest(SPEC_MANIFEST + TWIN, daily_digest=DIGEST)

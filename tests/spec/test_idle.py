@@ -74,6 +74,7 @@ def is_idle(instance: Instance, seconds: float) -> None:
 
 
 def test_an_idle_instance_with_a_thousand_jobs_writes_nothing(instance: Instance):
+    instance.cold = True
     instance.start()
     instance.manifest(many_jobs(JOBS), quiet="def run():\n    pass\n")
     is_idle(instance, 10)
@@ -101,6 +102,7 @@ def test_a_look_at_an_unchanged_tree_writes_nothing(house: House):
 @pytest.mark.soak
 def test_nor_does_it_in_a_minute(instance: Instance):
     """Long enough for what is looked at twice a minute; as it has grown, and as it is after a start."""
+    instance.cold = True
     instance.start()
     instance.manifest(many_jobs(JOBS), quiet="def run():\n    pass\n")
     is_idle(instance, 65)
