@@ -22,7 +22,7 @@ run: setup
 
 test: dev
 	@$(MAKE) --no-print-directory -j2 check collected
-	@$(BIN)/pytest -n 3 --dist worksteal -m "not soak"
+	@$(BIN)/pytest -n 4 --dist worksteal -m "not soak"
 
 check: dev
 	@$(BIN)/ruff format --check --quiet $(wildcard $(SOURCES))
