@@ -99,7 +99,7 @@ def home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             message="no answer",
             error=error,
             exit_code=1,
-            result=[{"id": 1, "n": 2}],
+            result=[{"id": 1, "n": 12345678901234567890123}],
             retry_after_seconds=0,
         )
         for _ in range(3):
@@ -309,7 +309,13 @@ def test_attempts_on_one_axis_and_the_result_as_a_table(home: Home) -> None:
     bars = page.get_by_role("img", name="Attempt ")
     expect(bars).to_have_count(3)
     expect(bars.first).to_have_accessible_name("Attempt 1: waited 2.0 s, ran 900 ms")
-    expect(page.get_by_role("region", name="Result as a table").locator("th")).to_have_text(["id", "n"])
+    steps = page.get_by_role("list", name="Its states, one after the other").get_by_role("listitem")
+    tries = ["Running900 ms", "Will retry2.0 s"] * 2
+    expect(steps).to_have_text(["Queued2.0 s", *tries, "Running900 ms", "Failed"])
+    expect(steps.last).to_have_attribute("aria-current", "step")
+    table = page.get_by_role("region", name="Result as a table")
+    expect(table.locator("th")).to_have_text(["id", "n"])
+    expect(table.locator("td")).to_have_text(["1", "12345678901234567890123"])
     expect(page.locator("#run-head")).to_contain_text("Why it waited")
     page.locator("a[rel=prev]").click()
     page.wait_for_url(f"**/runs/{home.long}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,7 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longhouse.web import markdown, previews, tables, tracebacks
+from longhouse import jobs
+from longhouse.house import By, House
+from longhouse.runs.state import RunState
+from longhouse.store.database import Row
+from longhouse.web import attempts, markdown, previews, tables, tracebacks
 from longhouse.web.text import CONTROL
 
 # --- tables ---------------------------------------------------------------------------------------------------------
@@ -184,3 +190,25 @@ def test_whatever_a_traceback_says_nothing_of_it_is_lost(text: str) -> None:
 @pytest.mark.parametrize("path", ["/etc/passwd", "<string>", "../x.py", "a/../../x.py"])
 def test_only_files_of_the_repo_are_our_own(path: str) -> None:
     assert not tracebacks.Step(path, 1, "f").own
+
+
+# --- states ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_states_of_a_run_one_after_the_other_and_of_very_many_the_ends(
+    house: House, add_job: Callable[..., None]
+) -> None:
+    add_job("job-a")
+    run = jobs.run_now(house, "job-a", By("owner", "web"))
+    assert [step.kind for step in attempts.states(run, [])] == ["queued"]
+    rows: list[Row] = []
+    for number in range(12):
+        begun, last = 1_000 * number, number == 11
+        retry_at = None if last else begun + 900
+        rows.append({"started_at": begun, "claimed_at": begun, "finished_at": begun + 500, "retry_at": retry_at})
+    tried = replace(run, state=RunState.RETRYING, created_at=0)
+    assert [step.kind for step in attempts.states(tried, rows[:2])] == ["queued", *("running", "retrying") * 2]
+    found = attempts.states(replace(tried, state=RunState.FAILED, finished_at=11_500), rows)
+    assert [step.kind for step in found[:4]] == ["queued", "running", "retrying", ""]
+    assert found[3].left_out + len(found) - 1 == 1 + 11 * 2 + 1 + 1
+    assert (found[-1].kind, found[-1].until, found[-2].until) == (RunState.FAILED, None, 11_500)

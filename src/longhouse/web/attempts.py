@@ -1,4 +1,4 @@
-"""The attempts of a run as bars on one axis of time."""
+"""The attempts of a run: its states one after the other, and bars on one axis of time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,21 @@ from longhouse.web.times import duration
 WIDTH = 1000
 THINNEST = 4
 """What is too short for the axis is still to be seen."""
+
+
+FIRST_STEPS, LAST_STEPS = 3, 15
+"""Of a run that was tried very often: how it began, and how it goes on."""
+
+
+@dataclass(frozen=True)
+class Step:
+    kind: str
+    """The state; empty: states in between that are not told."""
+    at: int
+    """When the run came into it."""
+    until: int | None
+    """When it left it; None: it is in it, or it is its last."""
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,23 @@ class Axis:
     start: int
     end: int
     bars: list[Bar]
+
+
+def states(run: Run, attempts: list[Row]) -> list[Step]:
+    """Every state the run was in: `queued`, `running`, `retrying`, `running`, `failed`."""
+    began: list[tuple[str, int]] = [("queued", run.created_at)]
+    for row in attempts:
+        began.append(("running", row["started_at"] or row["claimed_at"]))
+        if row["retry_at"] and row["finished_at"]:
+            began.append(("retrying", row["finished_at"]))
+    if run.state not in ACTIVE:
+        began.append((run.state, run.finished_at or run.created_at))
+    ends: list[int | None] = [at for _, at in began[1:]]
+    steps = [Step(kind, at, end) for (kind, at), end in zip(began, [*ends, None], strict=True)]
+    between = steps[FIRST_STEPS:-LAST_STEPS]
+    if not between:
+        return steps
+    return [*steps[:FIRST_STEPS], Step("", between[0].at, None, len(between)), *steps[-LAST_STEPS:]]
 
 
 def axis(run: Run, attempts: list[Row], now: int) -> Axis | None:

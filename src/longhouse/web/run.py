@@ -77,6 +77,7 @@ def _head(house: House, found: Details) -> dict[str, Any]:
     run = found.run
     previous, following = history.neighbours(house, run)
     return {
+        "states": attempts.states(run, found.attempts),
         "axis": attempts.axis(run, found.attempts, house.clock.now()),
         "artifacts": found.artifacts,
         "story": words.sentence(run),
