@@ -62,7 +62,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("stopping", "trials", "doctor", "overview", "search"),
         *("accounts", "activity", "audit", "envs", "secrets"),
         *("intake", "repo", "alerts", "commis", "settings", "output", "logsearch", "artifacts", "waiting", "retention"),
-        "deletions",
+        *("deletions", "suggestions"),
     ),
     ("house",),
     ("store", "launch"),

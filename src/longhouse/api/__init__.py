@@ -35,6 +35,7 @@ from longhouse.api import (
     sessions,
     settings,
     stopping,
+    suggestions,
     sync,
     timeline,
     tokens,
@@ -75,6 +76,7 @@ for part in (
     doctor,
     overview,
     stopping,
+    suggestions,
     problems,
     openapi,
 ):

@@ -5,15 +5,24 @@ from __future__ import annotations
 import click
 
 from longhouse.cli.call import Call, command
+from longhouse.cli.jobs import job_ids, offered
 from longhouse.cli.times import local
 
 
 @command()
-@click.option("--actor", metavar="NAME", help="Only what this person, token or part of the instance did.")
 @click.option(
-    "--act", metavar="ACT", help="Only this, such as run.create, or a group: runs, jobs, repo, secrets, access."
+    "--actor",
+    metavar="NAME",
+    help="Only what this person, token or part of the instance did.",
+    shell_complete=offered("activity/actor"),
 )
-@click.option("--job", metavar="ID", help="Only what was done to this job and its runs.")
+@click.option(
+    "--act",
+    metavar="ACT",
+    help="Only this, such as run.create, or a group: runs, jobs, repo, secrets, access.",
+    shell_complete=offered("activity/act"),
+)
+@click.option("--job", metavar="ID", help="Only what was done to this job and its runs.", shell_complete=job_ids)
 @click.option("--since", metavar="TIME", help="Not before this time.")
 @click.option("--until", metavar="TIME", help="Before this time.")
 @click.option("--limit", metavar="N", type=click.IntRange(1, 10_000), default=50, help="At most so many; 50.")

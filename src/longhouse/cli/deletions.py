@@ -8,7 +8,7 @@ import click
 
 from longhouse.cli.call import Call, command
 from longhouse.cli.jobs import job_ids
-from longhouse.cli.runs import STATES, runs
+from longhouse.cli.runs import COMMITS, STATES, runs
 
 __all__ = ["runs"]
 
@@ -23,7 +23,7 @@ ENDED = tuple(state for state in STATES if state not in ("queued", "running", "r
 @click.option("--backfill", type=click.IntRange(min=1), metavar="N", help="Runs of this backfill.")
 @click.option("--reason", metavar="REASON", help="Runs that ended for this reason, such as timed_out.")
 @click.option("--trigger", metavar="TRIGGER", help="Runs that were started so, such as schedule or manual.")
-@click.option("--commit", metavar="SHA", help="Runs of commits whose name begins so.")
+@click.option("--commit", metavar="SHA", help="Runs of commits whose name begins so.", shell_complete=COMMITS)
 @click.option("--since", metavar="TIME", help="Runs made since then: a time, or 24h, 7d, 30m ago.")
 @click.option("--until", metavar="TIME", help="Runs made before then.")
 @click.option("--search", metavar="TEXT", help="Runs with this in their message.")

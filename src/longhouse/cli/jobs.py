@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +33,20 @@ def job_ids(context: click.Context, parameter: click.Parameter, incomplete: str)
         return []
 
 
+def offered(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """For the shell's completion: values of a filter, `kind` as in the address of the API's suggestions."""
+
+    def found(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        try:
+            call = Call(context.params.get("data_dir"), json=True, quiet=True, no_color=True, no_input=True)
+            items = call.instance.get(f"/api/suggestions/{kind}", text=incomplete)["items"]
+            return [item["value"] for item in items if item["value"].startswith(incomplete)]
+        except Exception:
+            return []
+
+    return found
+
+
 JOB = click.argument("job_id", metavar="ID", shell_complete=job_ids)
 PARAMS = click.option(
     "--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="A parameter; again for more, or for a list."
@@ -58,8 +73,8 @@ def values(params: tuple[str, ...]) -> dict[str, str]:
 @command(jobs, "list")
 @click.option("--search", metavar="TEXT", help="Only jobs with all these words in id, description, project or tags.")
 @click.option("--show", type=click.Choice(SHOWS), help="Only these; failing: the run that ended last failed.")
-@click.option("--project", metavar="NAME", help="Only jobs of this project.")
-@click.option("--tag", metavar="TAG", help="Only jobs with this tag.")
+@click.option("--project", metavar="NAME", help="Only jobs of this project.", shell_complete=offered("jobs/project"))
+@click.option("--tag", metavar="TAG", help="Only jobs with this tag.", shell_complete=offered("jobs/tag"))
 def list_jobs(call: Call, search: str | None, **wanted: str | None) -> None:
     """List the jobs of the manifest."""
     items, _ = call.instance.pages("/api/jobs", None, q=search, **wanted)

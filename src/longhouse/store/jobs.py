@@ -132,6 +132,26 @@ def named(db: Connection, text: str, limit: int) -> list[Row]:
     )
 
 
+def tags(db: Connection) -> list[str]:
+    """Of the manifest's jobs, each once."""
+    rows = many(
+        db,
+        "SELECT DISTINCT tag.value AS tag FROM jobs, json_each(jobs.spec, '$.tags') AS tag"
+        " WHERE jobs.removed_at IS NULL ORDER BY 1",
+    )
+    return [row["tag"] for row in rows]
+
+
+def projects(db: Connection) -> list[str]:
+    """Likewise."""
+    rows = many(
+        db,
+        "SELECT DISTINCT spec ->> 'project' AS project FROM jobs"
+        " WHERE removed_at IS NULL AND coalesce(spec ->> 'project', '') <> '' ORDER BY 1",
+    )
+    return [row["project"] for row in rows]
+
+
 def those(db: Connection, job_ids: list[str]) -> list[Job]:
     """The jobs of the manifest with these ids, in this order."""
     rows = many(

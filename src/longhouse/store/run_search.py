@@ -81,8 +81,18 @@ def ambiguous(db: Connection, wanted: Wanted) -> str | None:
 
 
 def values(db: Connection, name: str, beginning: str, limit: int = RESOLVED) -> list[str]:
-    """What there is of commits or environments (`name` is that of Wanted) that begins so, in order."""
-    return _resolved(db, BEGINNING[name], beginning)[:limit]
+    """What runs have of commits or environments (`name` is that of Wanted): what begins so, in order; of all of them
+    those of the newest runs."""
+    column = BEGINNING[name]
+    if beginning:
+        return _resolved(db, column, beginning)[:limit]
+    rows = many(
+        db,
+        f"SELECT value FROM (SELECT {column} AS value, id FROM runs NOT INDEXED WHERE {column} <> ''"  # noqa: S608
+        " ORDER BY id DESC LIMIT :near) GROUP BY value ORDER BY max(id) DESC LIMIT :limit",
+        {"near": NEAR, "limit": limit},
+    )
+    return [row["value"] for row in rows]
 
 
 def _rows(db: Connection, columns: str, wanted: Wanted, before: int | None, limit: int) -> list[Row]:

@@ -63,7 +63,7 @@ def activity_page(
         status=422 if problem else 200,
         acts=acts,
         place=place,
-        chosen=chosen,
+        given=chosen,
         filtered=bool(kept),
         problem=problem,
         actors=activity.actors(house),

@@ -11,7 +11,6 @@ from fastapi import Depends, Query, Request, Response
 from longhouse import backfills, finding, history
 from longhouse.doors import TheHouse, needs
 from longhouse.errors import Invalid
-from longhouse.finding import Looked
 from longhouse.runs.state import ACTIVE, Reason, RunState
 from longhouse.store.runs import Run
 from longhouse.web.page import page, pages, part
@@ -21,8 +20,6 @@ router = pages()
 
 ROWS = 50
 LARGEST = 2**53 - 1
-OFFERED = 20
-"""Jobs while somebody types one."""
 FILTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "": ("All", ()),
     "active": ("Active", tuple(sorted(ACTIVE))),
@@ -79,8 +76,6 @@ def runs_page(
     before: RunNumber = None,
     part_of: Part = "",
 ) -> Response:
-    if part_of == "jobs":
-        return part(request, "parts/offered.html", ids=finding.ids(house, Looked(text=job))[:OFFERED])
     given = {
         "q": q.strip(),
         "job": job.strip(),

@@ -31,17 +31,6 @@ if (finder) {
   });
 }
 
-for (const field of all("[data-offered]")) {
-  let wait = 0;
-  field.addEventListener("input", () => {
-    clearTimeout(wait);
-    wait = setTimeout(async () => {
-      const answer = await fetch(field.dataset.offered + encodeURIComponent(field.value)).catch(() => null);
-      if (answer?.ok) field.list.replaceChildren(...new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll("option"));
-    }, TYPING_MS);
-  });
-}
-
 // --- choosing: what is ticked stays so while the list is renewed; what is no longer shown is not chosen ---------------
 
 const chosen = new Set();

@@ -1,0 +1,23 @@
+// Values that a filter could have, from the moment that somebody is in its field. Without it one types them in full.
+const TYPING_MS = 200;
+
+function options(items) {
+  return items.map(({ value, about }) => Object.assign(document.createElement("option"), { value, label: about, textContent: about }));
+}
+
+for (const field of document.querySelectorAll("input[data-offered]")) {
+  let wait = 0, asked = null;
+  const ask = async () => {
+    const text = field.value;
+    if (text === asked) return;
+    asked = text;
+    const answer = await fetch(field.dataset.offered + encodeURIComponent(text), { headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer?.ok) asked = null;
+    else if (asked === text) field.list.replaceChildren(...options((await answer.json()).items));
+  };
+  field.addEventListener("focus", ask);
+  field.addEventListener("input", () => {
+    clearTimeout(wait);
+    wait = setTimeout(ask, TYPING_MS);
+  });
+}
