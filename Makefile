@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests bench examples scripts
 
-.PHONY: setup dev run test check collected format lock bench soak screenshots openapi fixtures-export contracts-compat clean
+.PHONY: setup dev run test check collected format lock bench soak looks screenshots openapi fixtures-export contracts-compat clean
 
 setup: .venv/.setup
 
@@ -43,6 +43,15 @@ lock: dev
 
 soak: dev
 	@$(BIN)/pytest -n 2 -m soak --timeout 7200
+	@$(MAKE) --no-print-directory looks
+
+looks: dev
+	@for look in wide-light wide-dark phone-light phone-dark; do \
+	  echo "tests/browser in $$look"; \
+	  LONGHOUSE_LOOK=$$look $(BIN)/pytest -q -n 2 -m "not soak" tests/browser || exit 1; \
+	done
+	@echo "tests/browser with the keyboard alone"
+	@LONGHOUSE_HANDS=keys $(BIN)/pytest -q -n 2 -m "not soak" tests/browser
 
 bench: dev
 	@$(BIN)/python -m bench

@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before any fixture: what they open has the look already."""
     mark = item.get_closest_marker("look")
-    name = chosen(item.nodeid, os.environ.get(WISH, "wide-light"), mark.args if mark else ())
+    name = chosen(item.nodeid, os.environ.get(WISH), mark.args if mark else ())
     if name is None:
         assert mark
         pytest.skip(f"always {' or '.join(mark.args)}: {mark.kwargs['why']}")

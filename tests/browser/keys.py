@@ -41,6 +41,8 @@ POINTED = ".cm-content *, .cm-content, [role=option], canvas, svg a.lane"
 def reach(control: ElementHandle) -> None:
     """Tab until it has the focus; fails if it never gets it, and if nobody could see that it has it."""
     page = control.owner_frame().page  # type: ignore[union-attr]
+    if page.evaluate("document.activeElement.matches('.cm-content')"):
+        page.keyboard.press("Escape")  # as the page says below the editor: Tab indents there
     steps = int(control.evaluate(STEPS))
     for _ in range(abs(steps) - 1):
         page.keyboard.press("Tab" if steps > 0 else "Shift+Tab")

@@ -31,9 +31,10 @@ def run_now(page: Page) -> str:
 
 def put_into(page: Page, line: str, text: str) -> None:
     """A line of the editor becomes another one."""
-    editor_line(page, line).click()
+    editor_line(page, line).click(position={"x": 8, "y": 8})
     page.keyboard.press("Home")
-    page.keyboard.press("Shift+End")
+    for _ in range(2):  # a phone wraps lines: to the end of what is seen, then to the end
+        page.keyboard.press("Shift+End")
     page.keyboard.press("Delete")
     page.keyboard.insert_text(text)
 

@@ -303,6 +303,12 @@ def test_the_palette_finds_jobs_runs_pages_and_things_to_do(place: Place) -> Non
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+def test_a_page_is_dark_where_the_system_is(place: Place, look: Look) -> None:
+    page = place.goto("/jobs")
+    red, green, blue = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3)")
+    assert (float(red) + float(green) + float(blue) < 3 * 128) == (look.theme == "dark")
+
+
 # --- the phone ------------------------------------------------------------------------------------------------------
 
 
