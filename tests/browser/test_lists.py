@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -166,7 +167,7 @@ def test_runs_are_looked_for_and_cancelled_by_what_fits(lived: tuple[House, Page
     expect(page.locator("#run-list")).to_contain_text("No such runs")
     page.goto("/runs")
     page.locator("#job").press_sequentially("rein")
-    expect(page.locator("#job-ids option")).to_have_count(1)
+    expect(page.locator("#job-offered option")).to_have_count(1)
     page.locator("#job").fill("reindex-search")
     page.locator("label.chip", has_text="Active").click()
     expect(page.locator("#run-list tbody tr")).to_have_count(1)
@@ -229,3 +230,62 @@ def test_the_bar_under_the_pointer_is_the_run_that_opens(lived: tuple[House, Pag
     assert (link.get_attribute("title") or "").startswith(f"Run {newest}: ")
     page.mouse.move(box["x"] + 2, box["y"] + 2)
     assert link.get_attribute("href") == "/jobs/weather#runs"
+
+
+def test_runs_are_deleted_from_the_list_and_from_their_own_page(lived: tuple[House, Page]) -> None:
+    house, page = lived
+    ended = [run.id for run in history.list_runs(house, job_id="reindex-search", states=("succeeded",))[0]]
+    ticked, alone = ended[:2], ended[2]
+    other = tab(page.context)
+    other.goto(f"/runs/{ticked[0]}")
+    page.goto("/runs?job=reindex-search&state=succeeded")
+    expect(page.locator("#run-list tbody tr")).to_have_count(len(ended))
+    for run_id in ticked:
+        page.get_by_label(f"Select run {run_id}", exact=True).check()
+    page.locator("#bulk").get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog", name="Delete 2 runs?")
+    expect(dialog).to_contain_text("attempts, output and artifacts, and cannot be brought back")
+    expect(dialog.get_by_role("button", name="Delete 2 runs")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert history.get(house, ticked[0]).state == "succeeded", "Escape does nothing"
+    expect(other.locator("h1")).to_contain_text(f"Run {ticked[0]}")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="2 runs deleted")).to_contain_text("of output and artifacts went with them")
+    page.keyboard.press("Enter")
+    expect(page.locator("#run-list tbody tr")).to_have_count(len(ended) - 2)
+    expect(other.locator("h1")).to_have_text(f"There is no run {ticked[0]}")
+    PROBLEMS[other] = [each for each in PROBLEMS[other] if "404" not in each]
+    other.close()
+    page.goto(f"/runs/{alone}")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_role("heading", name="Delete 1 run?")).to_be_visible()
+    page.get_by_role("button", name="Delete 1 run").click()
+    expect(page.get_by_role("heading", name="1 run deleted")).to_be_visible()
+    page.get_by_role("link", name="Close").click()
+    expect(page).to_have_url(re.compile("/runs$"))
+    page.goto("/jobs/reindex-search/firings")
+    expect(page.get_by_text("no longer kept")).to_have_count(3)
+
+
+def test_filters_suggest_what_there_is(lived: tuple[House, Page]) -> None:
+    """From the moment that the field has the focus; what was typed is what is looked for."""
+    house, page = lived
+    commit = history.list_runs(house, job_id="weather", limit=1)[0][0].commit_sha or ""
+    page.goto("/runs")
+    page.get_by_text("More filters").click()
+    field = page.get_by_label("Commit")
+    expect(page.locator("#commit-offered option")).to_have_count(0)
+    field.focus()
+    expect(page.locator(f"#commit-offered option[value='{commit[:12]}']")).to_have_count(1)
+    field.press_sequentially(commit[:5])
+    expect(page.locator("#commit-offered option")).to_have_count(1)
+    expect(page).to_have_url(re.compile(f"commit={commit[:5]}"))
+    page.goto("/activity")
+    page.get_by_label("Job", exact=True).focus()
+    expect(page.locator("#job-offered option")).to_have_count(8)
+    page.keyboard.type("weat")
+    expect(page.locator("#job-offered option")).to_have_count(1)
+    assert page.locator("#job-offered option").get_attribute("label") == "Fetch the forecast for the greenhouse."
