@@ -266,6 +266,30 @@ def test_events_that_are_gone_are_said_to_be(served, token, house):
             assert event["event"] == "missed" and (first is None or event == first)
 
 
+def test_a_stream_goes_on_when_a_run_that_it_follows_is_deleted(served, token, house, run):
+    claimed, capture = run
+    run_id = claimed.run.id
+    capture.write(Stream.OUT, b"hello\n", 0)
+    own = f"{served}/api/runs/{run_id}/logs/stream"
+    with open_stream(f"{served}/api/events?topics=run,run.log:{run_id}", token) as answer:
+        found = parsed(answer.iter_lines())
+        assert "run.log" in {next(found).get("event"), next(found)["event"]}
+        with house.db.write() as db:  # as if it ended and was deleted before the stream looked again
+            db.execute("DELETE FROM runs WHERE id = ?", (run_id,)).fetchall()
+            events.append(db, "run.deleted", "runs", {"runs": [run_id], "jobs": ["daily-digest"]}, 0)
+        told = [next(found), next(found)]
+        assert {each["event"] for each in told} == {"run.deleted", "run.log_end"}
+        append(house, "run.created", run=2)
+        assert next(found)["event"] == "run.created"
+    assert httpx.get(own, headers={"Authorization": f"Bearer {token}"}).status_code == 404
+    with open_stream(f"{served}/api/events?after=0&topics=run.deleted,run.log:{run_id}", token) as answer:
+        found = parsed(answer.iter_lines())
+        next(found)
+        assert {next(found)["event"], next(found)["event"]} == {"run.deleted", "run.log_end"}, "a tab that comes back"
+    with open_stream(f"{served}/api/events?topics=run.log:{run_id}", token) as answer:
+        assert answer.status_code == 404, "nobody else would be told anything"
+
+
 def test_the_output_of_runs_can_be_topics(served, token, house, run):
     claimed, capture = run
     capture.write(Stream.OUT, b"hello\n", 0)
