@@ -175,6 +175,34 @@ def test_everything_that_fits_is_what_can_be_done_to(house: House, add_job: Call
     assert bulk.matching_runs(house, "cancel", Wanted(states=("failed",))) == []
 
 
+def test_what_fits_is_run_again_or_cancelled_over_the_api_and_by_command(
+    house: House, client: TestClient, command: Callable[..., tuple[int, str, str]], add_job: Callable[..., None]
+) -> None:
+    add_job("a", max_attempts=1)
+    add_job("b", max_attempts=1)
+    failed = [ran(house, job_id, raised("no")) for job_id in ("a", "a", "b")]
+    ran(house, "a", DONE)
+    fingerprint = history.get(house, failed[0]).fingerprint or ""
+    body = {"do": "rerun", "matching": {"fingerprint": fingerprint, "job": "a"}}
+    found = client.post("/api/runs/bulk", json=body).json()
+    assert [each["id"] for each in found["items"]] == failed[:2] and found["done"] == 2
+    stopped = client.post("/api/runs/bulk", json={"do": "cancel", "matching": {"job": "a"}}).json()
+    assert {each["run"] for each in stopped["items"]} == {each["run"] for each in found["items"]}
+    for wrong in ({"do": "run", "matching": {}}, {"do": "cancel", "runs": [1], "matching": {}}):
+        assert client.post("/api/runs/bulk", json=wrong).status_code == 422
+    code, _, said = command("runs", "rerun", "--error", fingerprint)
+    assert code == 2 and "Rerun 3 runs that failed with LookupError?" in said
+    code, out, _ = command("runs", "rerun", "--error", fingerprint, "--latest", "--yes")
+    assert (code, out) == (0, "3 of 3 runs started again\n")
+    again = history.list_runs(house, states=("queued",))[0]
+    assert sorted(run.rerun_of or 0 for run in again) == failed
+    code, out, _ = command("runs", "rerun", "--error", fingerprint, "--yes")
+    assert code == 1 and out.startswith("0 of 3 runs started again; 3 refused\n  run ")
+    assert command("runs", "rerun", "--error", "0" * 16, "--yes")[0] == 3
+    for words in ((), ("1", "--error", fingerprint), ("--error", fingerprint, "--wait")):
+        assert command("runs", "rerun", *words)[0] == 2
+
+
 # --- errors ---------------------------------------------------------------------------------------------------------
 
 

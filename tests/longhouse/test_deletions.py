@@ -185,7 +185,8 @@ def test_all_that_fit_go_once_their_number_is_confirmed(
     assert left(house) == [fine, other, later], "what ended after the question stays"
     act = activity.list_acts(house)[0][0]
     assert act.said.text == "deleted 3 runs: job a, state failed" and act.after["count"] == 3
-    assert client.post("/api/runs/delete", json={"matching": {}, "runs": [1]}).status_code == 422
+    for wrong in ({"matching": {}, "runs": [1]}, {"runs": [True]}, {"matching": {"state": ["bad"]}}, {"runs": ["1"]}):
+        assert client.post("/api/runs/delete", json=wrong).status_code == 422, wrong
     assert client.post("/api/runs/delete", json={"matching": {}, "confirm": 9}).json()["count"] == 3
     assert activity.list_acts(house)[0][0].said.text == "deleted 3 runs: all that had ended"
     assert [end for end, _ in ledger(house)] == ["ran"] * 6

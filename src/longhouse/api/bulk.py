@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from longhouse import bulk
+from longhouse.api.matching import Matching, wanted_of
 from longhouse.api.paging import LARGEST
 from longhouse.api.replies import TheReplies
 from longhouse.bulk import MOST, Outcome
@@ -43,6 +44,10 @@ class BulkRuns(BaseModel):
     do: Annotated[Literal["run", "cancel", "rerun"], Field(description="`run` takes `jobs`, the others `runs`.")]
     jobs: JobIds = []
     runs: RunIds = []
+    matching: Annotated[
+        Matching | None,
+        Field(description="Instead of `runs`: all that fit and can be cancelled, or run again; at most 1,000."),
+    ] = None
     commit: Annotated[
         Literal["same", "latest"], Field(description="For rerun: the code the run had, or what is loaded now.")
     ] = "same"
@@ -85,13 +90,20 @@ def bulk_runs(body: BulkRuns, caller: TheCaller, replies: TheReplies) -> Respons
         raise _without("/runs", "run takes jobs")
     if body.jobs and body.do != "run":
         raise _without("/jobs", f"{body.do} takes runs")
+    if body.matching is not None and (body.runs or body.do == "run"):
+        raise _without("/matching", "matching goes with cancel and rerun, and instead of runs")
+
+    def runs_of(house: House) -> list[int]:
+        if body.matching is None:
+            return body.runs
+        return bulk.matching_runs(house, body.do, wanted_of(house, body.matching))
 
     def act(house: House) -> Outcomes:
         if body.do == "run":
             return _shown(bulk.run_jobs(house, body.jobs, caller.by))
         if body.do == "cancel":
-            return _shown(bulk.cancel_runs(house, body.runs, caller.by))
-        return _shown(bulk.rerun(house, body.runs, caller.by, same_commit=body.commit == "same"))
+            return _shown(bulk.cancel_runs(house, runs_of(house), caller.by))
+        return _shown(bulk.rerun(house, runs_of(house), caller.by, same_commit=body.commit == "same"))
 
     return replies.once(200, act)
 

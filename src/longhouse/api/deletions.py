@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from longhouse import deletions, finding
+from longhouse import deletions
 from longhouse.api.bulk import RunIds
-from longhouse.api.paging import LARGEST
+from longhouse.api.matching import Matching, Time, wanted_of
 from longhouse.api.runs import RunId
 from longhouse.clock import iso
 from longhouse.deletions import Deleted, Plan
@@ -18,40 +18,25 @@ from longhouse.doors.routes import routes
 from longhouse.errors import Invalid
 from longhouse.house import House
 from longhouse.moments import moment_of
-from longhouse.runs.state import Reason, RunState
 
 router = routes(tags=["runs"])
 
 WRITE = [Depends(needs("runs:write"))]
 
-Word = Annotated[str, Field(max_length=100)]
-Time = Annotated[str, Field(max_length=64)]
 
+class DoomedMatching(Matching):
+    """Besides, when they had ended."""
 
-class Matching(BaseModel):
-    """As the list of runs is narrowed down; nothing at all is every run."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    job: Word = ""
-    state: list[RunState] = []
-    backfill: Annotated[int | None, Field(ge=1, le=LARGEST)] = None
-    reason: Reason | None = None
-    trigger: Word = ""
-    commit: Word = ""
-    environment: Word = ""
-    since: Time = ""
-    until: Time = ""
-    q: Annotated[str, Field(max_length=200)] = ""
-    fingerprint: Word = ""
     ended_by: Annotated[Time, Field(description="Only those that had ended then; as a dry run named it.")] = ""
 
 
 class DeleteRuns(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     runs: RunIds = []
-    matching: Annotated[Matching | None, Field(description="Instead of numbers: all that fit, however many.")] = None
+    matching: Annotated[DoomedMatching | None, Field(description="Instead of numbers: all that fit, however many.")] = (
+        None
+    )
     dry_run: Annotated[bool, Field(description="Only say what would go.")] = False
     confirm: Annotated[
         int | None, Field(ge=0, description="With `matching`: the `count` that a dry run named; no more than that go.")
@@ -89,26 +74,12 @@ def delete_runs(house: TheHouse, caller: TheCaller, body: DeleteRuns) -> Deleted
     return _done(deletions.carry_out(house, plan, caller.by, confirm=body.confirm))
 
 
-def _matching(house: House, body: DeleteRuns, asked: Matching) -> Plan:
+def _matching(house: House, body: DeleteRuns, asked: DoomedMatching) -> Plan:
     if body.runs:
         message = "runs and matching do not go together"
         raise Invalid(message, hint="Leave one out.", errors=[{"pointer": "/runs", "message": message}])
-    wanted = finding.runs_wanted(
-        house,
-        job_id=asked.job,
-        states=tuple(str(each) for each in asked.state),
-        backfill_id=asked.backfill,
-        reason=asked.reason and str(asked.reason),
-        trigger=asked.trigger,
-        commit=asked.commit,
-        environment=asked.environment,
-        since=asked.since,
-        until=asked.until,
-        text=asked.q.strip(),
-        fingerprint=asked.fingerprint,
-    )
     ended_by = moment_of(house, "matching/ended_by", asked.ended_by) if asked.ended_by else None
-    return deletions.matching(house, wanted, ended_by=ended_by)
+    return deletions.matching(house, wanted_of(house, asked), ended_by=ended_by)
 
 
 def _planned(plan: Plan) -> DeletedShown:

@@ -261,27 +261,37 @@ def cancel(call: Call, run_id: int | None, job: str | None, wait: bool, timeout:
 
 
 @command(runs)
-@RUN
+@click.argument("run_id", metavar="[RUN]", type=click.IntRange(min=1), required=False)
+@click.option("--error", metavar="ERROR", help="All runs that failed in this way, as `runs errors --json` names it.")
 @PARAMS
 @click.option("--same-commit", "commit", flag_value="same", default="same", help="With the code the run had (default).")
 @click.option("--latest", "commit", flag_value="latest", help="With the code that is loaded now.")
 @click.option(
     "--debug/--no-debug", default=None, help="With all that logging has to say, or not; else as the run had it."
 )
+@click.option("--yes", is_flag=True, help="With --error: do not ask.")
 @WAIT
 @FOLLOW
 @TIMEOUT
 def rerun(
     call: Call,
-    run_id: int,
+    run_id: int | None,
+    error: str | None,
     params: tuple[str, ...],
     commit: str,
     debug: bool | None,
+    yes: bool,
     wait: bool,
     follow: bool,
     timeout: float | None,
 ) -> int:
-    """Run again with the same parameters, or with some of them changed."""
+    """Run again with the same parameters, or with some of them changed; or all runs that failed in one way."""
+    if (run_id is None) == (error is None):
+        raise click.UsageError("name a run, or an error with --error")
+    if error is not None:
+        if params or debug is not None or wait or follow:
+            raise click.UsageError("--error goes with --latest, --same-commit and --yes alone")
+        return _rerun_all(call, error, commit, yes)
     body: dict[str, Any] = {"commit": commit}
     if params:
         body |= {"params": values(params), "text": True}
@@ -289,3 +299,17 @@ def rerun(
         body["debug"] = debug
     started = call.instance.post(f"/api/runs/{run_id}/rerun", body)
     return _after(call, started, wait=wait, follow=follow, timeout=timeout)
+
+
+def _rerun_all(call: Call, error: str, commit: str, yes: bool) -> int:
+    found = call.instance.get(f"/api/errors/{following.segment(error)}")
+    said = "1 run" if found["count"] == 1 else f"{found['count']:,} runs"
+    if not yes and not call.agree(f"Rerun {said} that failed with {plain(found['kind'])}?", "--yes"):
+        call.note("Nothing was started.")
+        return 1
+    body = {"do": "rerun", "matching": {"fingerprint": error}, "commit": commit}
+    done = call.instance.post("/api/runs/bulk", body)
+    refused = [f"  run {each['id']}: {plain(each['error']['detail'])}" for each in done["items"] if each["error"]]
+    more = f"; {len(refused)} refused" if refused else ""
+    call.show(done, f"{done['done']} of {said} started again{more}", *refused)
+    return 1 if refused else 0
