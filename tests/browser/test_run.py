@@ -321,6 +321,24 @@ def test_attempts_on_one_axis_and_the_result_as_a_table(home: Home) -> None:
     page.wait_for_url(f"**/runs/{home.long}")
     page.locator("a[rel=next]").click()
     page.wait_for_url(f"**/runs/{home.rich}")
+    expect(page.locator("#find")).to_be_visible()  # the keys are heard
+    page.keyboard.press("[")
+    page.wait_for_url(f"**/runs/{home.long}")
+    expect(page.locator("#find")).to_be_visible()
+    page.keyboard.press("]")
+    page.wait_for_url(f"**/runs/{home.rich}")
+
+
+def test_what_has_changed_is_looked_for_when_the_reader_gets_there(home: Home) -> None:
+    page = home.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "part=changes" in request.url else None)
+    home.open(f"/runs/{home.rich}")
+    expect(page.locator("#find")).to_be_visible()
+    assert asked == []
+    page.locator("#changes").scroll_into_view_if_needed()
+    expect(page.locator("#changes")).to_contain_text("The code is the same as that of run")
+    assert len(asked) == 1
 
 
 def test_rerun_with_other_parameters(home: Home) -> None:
