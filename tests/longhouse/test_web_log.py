@@ -87,7 +87,7 @@ def test_a_reader_far_behind_is_taken_to_the_end(tmp_path: Path) -> None:
     window = log.since(path, 5, "", growing=True, jump=True)
     assert numbers(log.since(path, 5, "", growing=True))[0] == 5, "unless he reads there"
     assert window.from_end and window.next == window.total
-    assert len(numbers(window)) == log.OPENING, "of what he cannot have read he gets a few screens"
+    assert len(numbers(window)) == log.NEWEST, "of what he cannot have read he gets a few screens"
     near = log.since(path, window.total - log.BEHIND, "", growing=True, jump=True)
     assert len(numbers(near)) == log.BEHIND + 1, "what he can still follow comes whole"
 

@@ -18,17 +18,19 @@ from longhouse.web.text import CONTROL, symbol
 
 LINES = 500
 """A window, in whichever direction the reader goes: what a browser puts into a page between two frames."""
-OPENING = 120
+OPENING = 60
 OPENING_BYTES = 44 * 1024
-"""What a page comes with: the whole of it is to be there in an instant, over a slow line, too."""
+"""What a page comes with: the whole of it is to be there in an instant, over a slow line, too, and every line more is
+styled and laid out before the first of them is seen."""
+NEWEST = 120
 TEXT_BYTES = 320 * 1024
 FORWARD_BYTES = 128 * 1024
 """Of text, for those who read on from a line: more than a window of ordinary lines."""
 HTML_BYTES = 760 * 1024
 """A window's lines beyond this are left for the next one; with one more line of 64 KiB it stays under 1 MiB."""
 BEHIND = 400
-"""A reader who follows and is this many lines behind is taken to the end, and gets as much of it as a page comes with:
-of thousands of lines a second nobody reads one, and what was passed over comes back when he scrolls up."""
+"""A reader who follows and is this many lines behind is taken to the end, and gets the NEWEST of it: of thousands of
+lines a second nobody reads one, and what was passed over comes back when he scrolls up."""
 
 CONTROL_RUN = re.compile(f"(?:{CONTROL.pattern})+")
 KEY = re.compile(r"(-|\d{1,2})\.(-|\d{1,2})\.((?:[a-z]{2})*)")
@@ -90,9 +92,9 @@ class Window:
     """There is no line to show: none was printed, or none of these streams."""
 
 
-def opening(path: Path | None, *, growing: bool, view: View = ALL) -> Window:
+def opening(path: Path | None, *, growing: bool, view: View = ALL, lines: int = OPENING) -> Window:
     """The end of the output, as much as a page comes with."""
-    return _window(_read(path, view, from_end=OPENING), view, growing=growing, from_end=True, most_bytes=OPENING_BYTES)
+    return _window(_read(path, view, from_end=lines), view, growing=growing, from_end=True, most_bytes=OPENING_BYTES)
 
 
 def tail(path: Path | None, *, growing: bool, view: View = ALL) -> Window:
@@ -114,7 +116,7 @@ def since(path: Path | None, line: int, style: str, *, growing: bool, jump: bool
     """From `line` on, with the colours of where the reader stopped. `jump`: the end instead, if that is far away."""
     found = _read(path, view, from_line=line, most=FORWARD_BYTES)
     if jump and found.total - line > BEHIND:
-        return opening(path, growing=growing, view=view)
+        return opening(path, growing=growing, view=view, lines=NEWEST)
     window = _window(found, view, growing=growing, style=style, keep_start=True)
     if not window.html:
         window.first, window.next, window.style = line, line, style

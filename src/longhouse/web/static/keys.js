@@ -58,9 +58,18 @@ const KEYS = {
   g: () => { waitsUntil = performance.now() + SECOND_MS; },
   j: () => step(1),
   k: () => step(-1),
+  "[": () => turnTo("prev"),
+  "]": () => turnTo("next"),
   r: again,
   t: () => turn(),
 };
+
+/** The page, run or day before or after this one. */
+function turnTo(rel) {
+  const found = one(`main a[rel=${rel}]`);
+  if (!found) return false;
+  location.href = found.href;
+}
 
 function up(event) {
   const field = types(event.target);

@@ -12,6 +12,12 @@ const RECONNECT_MS = 3000;
 const one = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+/** What can wait until the page is seen: the browser has its hands full with the first picture of it. */
+function painted(act) {
+  if (document.hidden) act();
+  else requestAnimationFrame(() => setTimeout(act));
+}
+
 // --- times ---------------------------------------------------------------------------------------------------------
 
 const skew = Number(one("meta[name=server-now]").content) - Date.now();
@@ -324,4 +330,4 @@ document.addEventListener("htmx:after:swap", settled);
 settled();
 showPause(one("#pause-updates"));
 setInterval(() => { if (!document.hidden) tick(); }, 1000);
-connect();
+painted(connect);
