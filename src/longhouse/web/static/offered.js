@@ -1,8 +1,11 @@
 // Values that a filter could have, from the moment that somebody is in its field. Without it one types them in full.
 const TYPING_MS = 200;
 
+const UNSEEN = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;  // nothing that turns a line around
+const shown = (text) => text.replace(UNSEEN, "\ufffd");
+
 function options(items) {
-  return items.map(({ value, about }) => Object.assign(document.createElement("option"), { value, label: about, textContent: about }));
+  return items.map(({ value, about }) => Object.assign(document.createElement("option"), { value: shown(value), label: shown(about), textContent: shown(about) }));
 }
 
 for (const field of document.querySelectorAll("input[data-offered]")) {
