@@ -1,8 +1,9 @@
 """The whole suite without a mouse: what a test clicks, checks, fills in or chooses is reached with Tab, seen to have
 the focus, and pressed. `LONGHOUSE_HANDS=keys` asks for it.
 
-With the mouse stay the places inside a picture and a text (a click at a position, in the editor's lines) and the
-options of the palette: arrow keys lead there, which tests of their own show.
+With the mouse stay the places inside a picture and a text (a click at a position, lines of the editor and of an output)
+and the options of the palette: arrow keys, j and k lead there, which tests of their own show. And the button that comes
+and goes while an output moves, whose key is End.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ SEEN = """(here) => [here, here.closest("label"), here.closest(".cm-editor"), he
   .some((each) => each && getComputedStyle(each).outlineStyle !== "none")"""
 
 MOST = 250
-POINTED = ".cm-content *, .cm-content, [role=option], canvas, svg a.lane"
+POINTED = ".cm-content *, .cm-content, [role=option], canvas, .l > a, #news"
 
 
 def reach(control: ElementHandle) -> None:
@@ -47,7 +48,7 @@ def reach(control: ElementHandle) -> None:
     for _ in range(abs(steps) - 1):
         page.keyboard.press("Tab" if steps > 0 else "Shift+Tab")
     for _ in range(MOST):
-        if control.evaluate(HERE):
+        if control.evaluate(HERE) or not control.evaluate("(each) => each.isConnected"):
             break
         page.keyboard.press("Shift+Tab" if steps < 0 else "Tab")
     else:
@@ -58,10 +59,14 @@ def reach(control: ElementHandle) -> None:
 
 def press(found: Locator) -> None:
     found.wait_for(state="visible")
-    control = found.evaluate_handle(CONTROL).as_element()
-    assert control
-    control.wait_for_element_state("enabled")
-    reach(control)
+    for _ in range(5):  # a page that renews itself may put another one in its place meanwhile
+        control = found.evaluate_handle(CONTROL).as_element()
+        assert control
+        if control.evaluate("(each) => each.disabled"):
+            found.click(trial=True)  # waits, and says what for
+        reach(control)
+        if control.evaluate("(each) => each.isConnected"):
+            break
     kind = control.evaluate("(each) => each.matches('input, select, textarea') ? each.type : 'other'")
     if kind == "radio":
         for _ in range(20):
@@ -80,7 +85,7 @@ def take_the_mouse_away() -> None:
     click, fill, choose = Locator.click, Locator.fill, Locator.select_option
 
     def clicked(self: Locator, **options: Any) -> None:
-        if "position" in options or self.evaluate(f"(found) => !!found.closest({POINTED!r})"):
+        if "position" in options or "trial" in options or self.evaluate(f"(found) => !!found.closest({POINTED!r})"):
             click(self, **options)
         else:
             press(self)

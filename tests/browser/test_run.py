@@ -205,6 +205,25 @@ def test_lines_and_ranges_are_linked(home: Home) -> None:
     expect(page.locator("#log .l.here")).to_have_count(3)
 
 
+def test_lines_are_linked_with_keys(home: Home) -> None:
+    page = home.page
+    home.open(f"/runs/{home.long}#L100")
+    expect(page.locator("#L100")).to_be_in_viewport()
+    page.locator("#log").focus()
+    page.keyboard.press("j")
+    first = page.locator("#log .l > a:focus")
+    number = int(first.inner_text())
+    assert 1 < number <= 100
+    assert first.evaluate("(link) => getComputedStyle(link).outlineStyle") != "none", "the line is seen"
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**#L{number + 1}")
+    page.keyboard.press("k")
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_url(f"**#L{number}-L{number + 1}")
+    expect(page.locator(".l.here")).to_have_count(2)
+
+
 def test_times_and_wrap_are_remembered(home: Home, look: Look) -> None:
     page = home.page
     home.open(f"/runs/{home.long}")

@@ -193,10 +193,12 @@ async function earlier() {
     if (!found || place !== log) return;
     leave();
     const height = log.scrollHeight, top = log.scrollTop;
+    const held = document.activeElement === by("earlier");
     log.querySelector(".earlier")?.remove();
     log.prepend(...[...found.children].filter((line) => line.id !== "no-output"));
     log.dataset.first = found.dataset.first;
     log.scrollTop = lastTop = top + log.scrollHeight - height;
+    if (held) (by("earlier") ?? log).focus({ preventScroll: true });  // who came with keys goes on from there
     trimBottom();
     tell("log:changed");
     said();
@@ -258,6 +260,18 @@ function picked(event) {
   pointOut(first, last);
 }
 
+/** j and k go from line to line while the output has the focus: Enter links to the line, with Shift to all from the last one. */
+function walked(event) {
+  const step = { j: 1, k: -1 }[event.key];
+  if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  const found = [...log.querySelectorAll(".l > a")], here = found.indexOf(document.activeElement);
+  const top = log.getBoundingClientRect().top;
+  const next = here < 0 ? found.findIndex((each) => each.getBoundingClientRect().top >= top) : here + step;
+  found[next]?.focus({ preventScroll: true });
+  found[next]?.closest(".l").scrollIntoView({ block: "nearest" });
+}
+
 // --- how it is looked at -------------------------------------------------------------------------------------------
 
 function toggle(name, on) {
@@ -294,6 +308,7 @@ function bind() {
   by("follow").onclick = () => { if (stuck) { leave(); stick(); } else toEnd(); };
   by("news").onclick = () => { toEnd(); log.focus({ preventScroll: true }); };
   log.onscroll = scrolled;
+  log.onkeydown = walked;
   log.onclick = (event) => {
     if (event.target.id === "earlier") { event.preventDefault(); earlier(); }
     else if (event.target.matches(".l > a")) picked(event);
