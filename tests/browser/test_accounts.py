@@ -159,6 +159,26 @@ def test_settings_are_changed_and_say_what_is_wrong(home: Home) -> None:
     expect(page.get_by_text("LONGHOUSE_JOBS_TIMEZONE")).to_be_visible()
 
 
+def test_contrast_and_motion_are_set_for_this_browser(home: Home) -> None:
+    page = home.page
+    soft = "getComputedStyle(document.documentElement).getPropertyValue('--soft')"
+    moves = "getComputedStyle(document.querySelector('.switch'), '::before').transitionDuration"
+    page.goto("/settings")
+    before = page.evaluate(soft)
+    assert page.evaluate(moves) == "0.12s"
+    page.get_by_role("button", name="More contrast").click()
+    page.get_by_role("button", name="Less motion").click()
+    page.goto("/settings")
+    expect(page.get_by_role("button", name="More contrast", pressed=True)).to_be_visible()
+    assert page.evaluate(soft) != before and page.evaluate(moves) == "0s"
+    page.keyboard.press("Control+k")
+    page.keyboard.type("contrast")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="More contrast", pressed=False)).to_be_visible()
+    page.get_by_role("button", name="Less motion").click()
+    assert page.evaluate(soft) == before and page.evaluate(moves) == "0.12s"
+
+
 def test_the_activity_is_narrowed_and_leads_to_the_things(home: Home) -> None:
     page = home.page
     page.goto("/activity")

@@ -27,6 +27,8 @@ from longhouse.web.form_data import wants_toast
 from longhouse.web.text import shown
 
 THEMES = ("system", "light", "dark")
+LOOKS = ("contrast", "still")
+"""What a browser can ask for beyond what its system does; each a cookie and a stylesheet."""
 ASSETS = Assets()
 
 
@@ -148,6 +150,7 @@ def frame(request: Request) -> dict[str, Any]:
         "now": house.clock.now(),
         "zone": house.zone,
         "theme": theme if theme in THEMES else "system",
+        "looks": {name for name in LOOKS if request.cookies.get(name) == "on"},
         "path": request.url.path,
         "csrf": getattr(caller, "csrf", "") or "",
         "version": house.version,

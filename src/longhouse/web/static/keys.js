@@ -1,6 +1,6 @@
 // The keyboard: single keys that can be switched off, their list, and the palette that finds everything.
 
-const { pause, turn } = await import(document.getElementById("keys-js").dataset.from);
+const { pause, turn, wear } = await import(document.getElementById("keys-js").dataset.from);
 
 const PAGES = [
   ["h", "/", "Home"], ["j", "/jobs", "Jobs"], ["r", "/runs", "Runs"], ["e", "/errors", "Errors"], ["t", "/timeline", "Timeline"],
@@ -175,6 +175,8 @@ function actions() {
     ["Sync the jobs repo now", () => post("/repo/sync", {}, false)],
     ["Mark failures as seen", () => post("/seen")],
     ["Turn the theme", () => turn()],
+    ["More contrast, or as the system says", () => wear("contrast")],
+    ["Less motion, or as the system says", () => wear("still")],
     ["Pause or resume updates of this page", () => pause()],
     ["Keyboard shortcuts", () => help.showModal()],
     ["Sign out", () => one("#sign-out").requestSubmit()],

@@ -274,6 +274,7 @@ document.addEventListener("click", async (event) => {
     say("Copied");
   } else if (button.matches("[data-close]")) button.closest(".toast").remove();
   else if (button.id === "theme") turn(button);
+  else if (button.dataset.wear) wear(button.dataset.wear);
   else if (button.id === "pause-updates") pause(button);
 });
 
@@ -284,6 +285,14 @@ export function turn(button = one("#theme")) {
   else root.dataset.theme = next;
   document.cookie = `theme=${next};path=/;max-age=31536000;samesite=lax`;
   one("[data-name]", button).textContent = next[0].toUpperCase() + next.slice(1);
+}
+
+/** More contrast, or nothing that moves: in this browser, whatever its system asks for. */
+export function wear(name) {
+  const sheet = one(`link[data-look=${name}]`), on = sheet.media !== "all";
+  sheet.media = on ? "all" : sheet.dataset.media;
+  document.cookie = `${name}=${on ? "on" : "off"};path=/;max-age=31536000;samesite=lax`;
+  one(`button[data-wear=${name}]`)?.setAttribute("aria-pressed", on);
 }
 
 export function say(text) {
@@ -317,7 +326,7 @@ document.addEventListener("pointerout", (event) => {
 
 let state = one("#run-head")?.dataset.state;
 function settled() {
-  all("button[hidden][data-copy], #theme[hidden]").forEach((button) => { button.hidden = false; });
+  all("button[hidden]:is([data-copy], [data-wear], #theme)").forEach((button) => { button.hidden = false; });
   const head = one("#run-head");
   if (head && head.dataset.state !== state) {
     state = head.dataset.state;
