@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import ElementHandle, Locator
+from playwright.sync_api import ElementHandle, Error, Locator
 
 CONTROL = """(found) => {
   const own = found.closest("a[href], button, input, select, textarea, summary, [tabindex], [contenteditable]");
@@ -77,12 +77,17 @@ def press(found: Locator) -> None:
     if kind == "checkbox":
         control.press("Space")
     elif kind == "other":
-        control.press("Enter")
+        try:
+            control.press("Enter")
+        except Error as error:  # to get the focus was enough for another one to come, which has it now
+            if "not attached" not in str(error):
+                raise
+            found.press("Enter")
 
 
 def take_the_mouse_away() -> None:
     """From now on, for this process."""
-    click, fill, choose = Locator.click, Locator.fill, Locator.select_option
+    click = Locator.click
 
     def clicked(self: Locator, **options: Any) -> None:
         if "position" in options or "trial" in options or self.evaluate(f"(found) => !!found.closest({POINTED!r})"):
@@ -96,13 +101,15 @@ def take_the_mouse_away() -> None:
 
     def filled(self: Locator, value: str, **options: Any) -> None:
         self.wait_for(state="visible")
-        reach(self.element_handle())
-        fill(self, value, **options)
+        field = self.element_handle()  # the one that is found now: with the focus it may get a longer name
+        reach(field)
+        field.fill(value, **options)
 
     def chosen(self: Locator, *values: Any, **options: Any) -> list[str]:
         self.wait_for(state="visible")
-        reach(self.element_handle())
-        return choose(self, *values, **options)
+        field = self.element_handle()
+        reach(field)
+        return field.select_option(*values, **options)
 
     for name, way in {
         "click": clicked,
