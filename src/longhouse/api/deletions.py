@@ -21,7 +21,8 @@ from longhouse.moments import moment_of
 
 router = routes(tags=["runs"])
 
-WRITE = [Depends(needs("runs:write"))]
+FOR_GOOD = [Depends(needs("admin"))]
+"""Who may run jobs may not wipe out what they did."""
 
 
 class DoomedMatching(Matching):
@@ -52,13 +53,13 @@ class DeletedShown(BaseModel):
     ended_by: str | None = Field(description="Of a dry run with `matching`: send it back with the count.")
 
 
-@router.delete("/api/runs/{run_id}", dependencies=WRITE)
+@router.delete("/api/runs/{run_id}", dependencies=FOR_GOOD)
 def delete_run(run_id: RunId, house: TheHouse, caller: TheCaller) -> DeletedShown:
     """Delete a run that has ended, with its attempts, output and artifacts. The ledger keeps its entry."""
     return _done(deletions.delete(house, run_id, caller.by))
 
 
-@router.post("/api/runs/delete", dependencies=WRITE)
+@router.post("/api/runs/delete", dependencies=FOR_GOOD)
 def delete_runs(house: TheHouse, caller: TheCaller, body: DeleteRuns) -> DeletedShown:
     """Delete up to 1,000 runs by number, or all that fit. Such as have not ended stay. May be repeated."""
     plan = deletions.named(house, body.runs) if body.matching is None else _matching(house, body, body.matching)

@@ -22,7 +22,7 @@ from longhouse.web.runs import FIELDS, LARGEST, fields_of
 router = pages()
 
 
-@router.post("/runs/delete", dependencies=[Depends(needs("runs:write")), Depends(needs("runs:read"))])
+@router.post("/runs/delete", dependencies=[Depends(needs("admin"))])
 def delete_runs(request: Request, house: TheHouse, caller: TheCaller, form: TheForm) -> Response:
     confirmed = _number(form.get("confirm"))
     shown: dict[str, Any] = {"back": back_to_runs(form), "problem": ""}
