@@ -44,11 +44,22 @@ LONG = (
     "tests/reliability/test_p42_canaries.py",
     "tests/spec/test_api.py::test_generated_requests_find_nothing",
 )
-"""Fifteen seconds and more: they begin first, or all workers but one have nothing to do at the end."""
+"""Fifteen seconds and more. Each worker of pytest begins with its share of them: two in a row at the end would keep one
+of them busy for minutes while the others have nothing to do."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each worker gets a piece of the list, all of the same length, and takes from the others' when it is done."""
+    long = [[item for item in items if item.nodeid.startswith(name)] for name in LONG]
+    rest = [item for item in items if not item.nodeid.startswith(LONG)]
+    workers, total = getattr(config, "workerinput", {}).get("workercount", 1), len(items)
+    items.clear()
+    for worker in range(workers):
+        piece = (total - len(items)) // (workers - worker)
+        first = [item for group in long[worker::workers] for item in group]
+        items += first + rest[: piece - len(first)]
+        del rest[: max(0, piece - len(first))]
+    items += rest
 
 
 START = 1_770_192_000_000

@@ -53,6 +53,8 @@ def signature(function: Callable[..., Any]) -> Signature:
     code = getattr(inner, "__code__", None)
     if code is None:
         raise SignatureError(f"{function!r} has no signature to read; give a function")
+    if not code.co_argcount + code.co_kwonlyargcount:
+        return Signature(None, {})
     positional = code.co_varnames[: code.co_argcount]
     named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     defaults = dict(zip(reversed(positional), reversed(inner.__defaults__ or ()), strict=False))

@@ -173,7 +173,6 @@ def _linked(git: Git, folder: Path, files: Files) -> Path | None:
             os.link(f"{source}/{path}", f"{tree}/{path}", follow_symlinks=False)
         for path, blob in new.items():
             Path(tree, path).write_bytes(_bytes_of(git, path, blob))
-        for path in files:
             os.chmod(f"{tree}/{path}", READ_ONLY)
         for current, below, _ in os.walk(tree, topdown=False):
             for name in below:
