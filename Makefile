@@ -48,10 +48,10 @@ soak: dev
 looks: dev
 	@for look in wide-light wide-dark phone-light phone-dark; do \
 	  echo "tests/browser in $$look"; \
-	  LONGHOUSE_LOOK=$$look $(BIN)/pytest -q -n 2 -m "not soak" tests/browser || exit 1; \
+	  LONGHOUSE_LOOK=$$look $(BIN)/pytest -q -n 2 --dist worksteal -m "not soak" tests/browser || exit 1; \
 	done
 	@echo "tests/browser with the keyboard alone"
-	@LONGHOUSE_HANDS=keys $(BIN)/pytest -q -n 2 -m "not soak" tests/browser
+	@LONGHOUSE_HANDS=keys $(BIN)/pytest -q -n 2 --dist worksteal -m "not soak" tests/browser
 
 bench: dev
 	@$(BIN)/python -m bench

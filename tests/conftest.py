@@ -33,6 +33,7 @@ settings.load_profile("ours")
 LONG = (
     "tests/browser/test_accessible.py::test_every_page_is_accessible",
     "tests/browser/test_hostile.py",
+    "tests/browser/test_connecting.py",
     "tests/growth/test_growth_same_output.py",
     "tests/reliability/test_p01_power_cut.py",
     "tests/reliability/test_p02_kills.py",

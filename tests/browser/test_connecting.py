@@ -35,6 +35,8 @@ class World:
 
     def disconnect(self) -> None:
         self.page.goto("/connect")
+        if not self.page.locator("#connection").count():
+            return
         self.page.get_by_text("Disconnect …").click()
         self.page.get_by_role("button", name="Disconnect", exact=True).click()
         expect(self.page.locator("#connection")).to_have_count(0)
@@ -65,7 +67,21 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         assert github.violations == []
 
 
-def test_a_token_is_verified_saved_and_synced(world: World) -> None:
+def test_a_pasted_token_connects_a_revoked_one_is_said_and_two_histories_are_brought_together(world: World) -> None:
+    world.disconnect()
+    a_token_is_verified_saved_and_synced(world)
+    a_revoked_token_is_said_on_the_page_and_nothing_stops(world)
+    two_histories_are_brought_together(world)
+
+
+def test_signed_in_with_a_code_or_by_going_there_one_chooses_and_syncs(browser: Browser, world: World) -> None:
+    world.disconnect()
+    a_code_leads_to_the_picker_and_a_first_sync(world)
+    the_page_of_a_code_goes_on_without_scripts(browser, world)
+    github_and_back_leads_to_the_picker_and_a_first_sync(world)
+
+
+def a_token_is_verified_saved_and_synced(world: World) -> None:
     page, github = world.page, world.github
     page.goto("/repo")
     page.get_by_role("link", name="Connect GitHub").click()
@@ -89,7 +105,7 @@ def test_a_token_is_verified_saved_and_synced(world: World) -> None:
     world.nothing_shown()
 
 
-def test_a_revoked_token_is_said_on_the_page_and_nothing_stops(world: World) -> None:
+def a_revoked_token_is_said_on_the_page_and_nothing_stops(world: World) -> None:
     page, github = world.page, world.github
     github.revoke()
     page.goto("/repo")
@@ -110,7 +126,7 @@ def test_a_revoked_token_is_said_on_the_page_and_nothing_stops(world: World) -> 
     world.in_sync()
 
 
-def test_two_histories_are_brought_together(world: World) -> None:
+def two_histories_are_brought_together(world: World) -> None:
     page = world.page
     page.goto("/connect")
     page.locator("#now-branch").wait_for()
@@ -133,9 +149,9 @@ def test_two_histories_are_brought_together(world: World) -> None:
     assert world.git.has(theirs, "main")
 
 
-def test_a_code_leads_to_the_picker_and_a_first_sync(world: World) -> None:
+def a_code_leads_to_the_picker_and_a_first_sync(world: World) -> None:
     page, github = world.page, world.github
-    world.disconnect()
+    page.goto("/connect")
     page.get_by_label("Client id").fill(CLIENT_ID)
     page.get_by_role("button", name="Get a code").click()
     page.wait_for_url("**/connect/code")
@@ -170,7 +186,7 @@ def test_a_code_leads_to_the_picker_and_a_first_sync(world: World) -> None:
     world.nothing_shown()
 
 
-def test_the_page_of_a_code_goes_on_without_scripts(browser: Browser, world: World) -> None:
+def the_page_of_a_code_goes_on_without_scripts(browser: Browser, world: World) -> None:
     page, github = world.page, world.github
     page.goto("/connect")
     page.get_by_role("button", name="Sign out of GitHub").click()
@@ -188,7 +204,7 @@ def test_the_page_of_a_code_goes_on_without_scripts(browser: Browser, world: Wor
     world.disconnect()
 
 
-def test_github_and_back_leads_to_the_picker_and_a_first_sync(world: World) -> None:
+def github_and_back_leads_to_the_picker_and_a_first_sync(world: World) -> None:
     page, github = world.page, world.github
     github.may_create = True
     page.goto("/connect")

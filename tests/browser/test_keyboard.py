@@ -214,7 +214,7 @@ def _visited(path: str) -> bool:
 
 
 LED_TO = {
-    "/connect/github/callback": "def test_github_and_back_leads_to_the_picker_and_a_first_sync",
-    "/repo/diverged": "def test_two_histories_are_brought_together",
+    "/connect/github/callback": "def github_and_back_leads_to_the_picker_and_a_first_sync",
+    "/repo/diverged": "def two_histories_are_brought_together",
     "/repo/drafts/{name}": 'name="Keep as a draft"',
 }
