@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page
-from tests.browser.chromium import WIDE, chromium, signed_in
+from tests.browser.chromium import chromium, signed_in
+from tests.browser.looks import WIDE
 from tests.instance import Instance
 from tests.spec.test_idle import many_jobs
 
@@ -96,7 +97,7 @@ def build(one: Instance) -> None:
 def opened(browser: Browser, cookies: Any, address: str) -> tuple[float, float, float]:
     """In a browser that has loaded nothing before: bytes with their headers, milliseconds to the answer, and until the
     page is painted and its scripts have run."""
-    context = browser.new_context(viewport=WIDE, storage_state=cookies)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=WIDE, storage_state=cookies)
     try:
         page = context.new_page()
         sent = counted(page)
