@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, TimeoutError, expect
 
 from longhouse import jobs, queue
 from longhouse.house import House
@@ -301,6 +302,27 @@ def test_the_palette_finds_jobs_runs_pages_and_things_to_do(place: Place) -> Non
     expect(page.locator("#palette-said")).to_have_text("Nothing is called that.")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_enter_waits_for_the_answer_to_what_was_typed_last(place: Place) -> None:
+    """However late the answers come: the one for the empty field, which names all jobs, is not acted on."""
+    page = place.goto("/")
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    page.route("**/api/search?*", hold)
+    page.keyboard.press("Control+k")
+    wait_until(lambda: page.wait_for_timeout(10) or len(late) == 1)
+    page.get_by_role("combobox", name="Find a page").fill(str(place.runs["failed"]))
+    wait_until(lambda: page.wait_for_timeout(10) or len(late) == 2)
+    page.keyboard.press("Enter")
+    for route in late:
+        with suppress(Error):  # the first question was taken back
+            route.continue_()
+    page.wait_for_url(f"**/runs/{place.runs['failed']}")
+    page.unroute("**/api/search?*")
 
 
 def test_a_page_is_dark_where_the_system_is(place: Place, look: Look) -> None:

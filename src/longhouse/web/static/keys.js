@@ -145,7 +145,7 @@ for (const dialog of [help, palette]) {
 // --- the palette ---------------------------------------------------------------------------------------------------
 
 const text = one("#palette-text"), list = one("#palette-list"), said = one("#palette-said");
-let options = [], at = 0, timer = 0, asked = null;
+let options = [], at = 0, timer = 0, asked = null, asking = null;
 
 function open() {
   if (palette.open) return;
@@ -227,10 +227,22 @@ function take() {
   chosen.act();
 }
 
-async function find() {
-  timer = 0;
-  asked?.abort();
+// Whether what is shown now is the answer for the text: not if somebody went on typing.
+function find() {
+  forget();
   const mine = asked = new AbortController();
+  asking = answered(mine).finally(() => { if (mine === asked) asking = null; });
+  return asking;
+}
+
+function forget() {
+  clearTimeout(timer);
+  asked?.abort();
+  timer = 0;
+  asked = asking = null;
+}
+
+async function answered(mine) {
   try {
     const answer = await fetch(`/api/search?limit=${FOUND}&q=${encodeURIComponent(text.value)}`, { signal: mine.signal });
     if (!answer.ok) throw new Error(answer.status);
@@ -239,17 +251,18 @@ async function find() {
   } catch (error) {
     if (error.name !== "AbortError") said.textContent = "The server could not be asked for jobs.";
   }
+  return mine === asked;
 }
 
 text.addEventListener("input", () => {
+  forget();
   fill([], null);
-  clearTimeout(timer);
   timer = setTimeout(find, FIND_MS);
 });
 text.addEventListener("keydown", (event) => {
   const steps = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + FOUND, PageUp: at - FOUND };
   if (event.key in steps) choose(steps[event.key]);
-  else if (event.key === "Enter" && timer) { clearTimeout(timer); find().then(take); }
+  else if (event.key === "Enter" && (timer || asking)) (timer ? find() : asking).then((shown) => { if (shown) take(); });
   else if (event.key === "Enter") take();
   else return;
   event.preventDefault();
