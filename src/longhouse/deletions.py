@@ -136,15 +136,19 @@ def carry_out(house: House, plan: Plan, by: By, *, confirm: int | None = None) -
     return Deleted(plan.count, plan.active, plan.gone, left, freed)
 
 
-def carry_on(house: House) -> Iterator[int]:
-    """What of deletions is still there goes, one batch for each step; how many runs went with it."""
+def carry_on(house: House, tried: set[int]) -> Iterator[int]:
+    """What of deletions is still there goes, one batch for each step; how many runs went with it. Those of `tried` are
+    left out, and those that were looked through are added to it."""
     with house.db.read() as db:
         pending = rows.pending(db)
     for deletion, doomed in pending:
+        if deletion in tried:
+            continue
         before = 0
         for removed, _ in _removed(house, deletion, doomed):
             yield removed - before
             before = removed
+        tried.add(deletion)
 
 
 def _removed(house: House, deletion: int, doomed: Doomed) -> Iterator[tuple[int, int]]:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from longhouse import accounts, activity, audit, backfills, deletions, history, jobs, queue
-from longhouse.engine.sweeper import Sweeper
+from longhouse import accounts, activity, audit, backfills, deletions, history, jobs, queue, retention
+from longhouse.engine.sweeper import ASK_AGAIN_SECONDS, Sweeper
 from longhouse.errors import Conflict, Invalid
 from longhouse.house import SYSTEM, By, House
 from longhouse.queue import Ending
@@ -264,6 +264,24 @@ def test_what_takes_longer_goes_in_the_background(
     assert len([act for act in activity.list_acts(house)[0] if act.verb == "run.delete"]) == 1
 
 
+def test_a_deletion_waits_neither_for_the_end_of_a_sweep_nor_for_a_quiet_hour(
+    house: House, add_job: AddJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweeper has been through, and waits for the instance to be idle before it gives space back."""
+    monkeypatch.setattr(deletions, "SECONDS", 0.0)
+    monkeypatch.setattr(retention, "spare_pages", lambda house: 1_000)
+    add_job("a")
+    sweeper = Sweeper(house, lambda: False)
+    sweeper.step()
+    assert until(lambda: sweeper.step() == ASK_AGAIN_SECONDS)
+    for _ in range(50):
+        ended(house)
+    deletions.carry_out(house, deletions.matching(house, Wanted(job_id="a")), OWNER)
+    assert pending(house) == 1
+    assert until(lambda: bool(sweeper.step()) and not pending(house))
+    assert left(house) == []
+
+
 def test_what_dies_in_between_is_finished_by_the_next_start(
     house: House, add_job: AddJob, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,7 +301,7 @@ def test_what_dies_in_between_is_finished_by_the_next_start(
     assert f"Run {run_id}" in page and "report" in page
     assert f"/runs/{run_id}" in browser.get("/runs")
     assert pending(house) == 1
-    assert sum(deletions.carry_on(house)) == 1
+    assert sum(deletions.carry_on(house, set())) == 1
     assert left(house) == [] and ledger(house) == [("ran", None)] and pending(house) == 0
 
 
@@ -304,7 +322,7 @@ def test_a_run_whose_files_cannot_be_removed_stays_until_they_can(
         found = deletions.carry_out(house, deletions.named(house, [stuck, fine]), OWNER)
         assert (found.count, found.left) == (2, 1)
         assert left(house) == [stuck] and pending(house) == 1
-    assert sum(deletions.carry_on(house)) == 1 and left(house) == [] and pending(house) == 0
+    assert sum(deletions.carry_on(house, set())) == 1 and left(house) == [] and pending(house) == 0
 
 
 def test_more_than_was_confirmed_never_goes(house: House, add_job: AddJob) -> None:

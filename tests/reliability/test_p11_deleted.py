@@ -54,7 +54,7 @@ class Untidy(World):
             self._cut_short(plan)
         else:
             assert deletions.carry_out(self.house, plan, ME).left == 0
-        for _ in deletions.carry_on(self.house):
+        for _ in deletions.carry_on(self.house, set()):
             pass
         with self.base.db.read() as db:
             left = {row["id"] for row in many(db, "SELECT id FROM runs")}

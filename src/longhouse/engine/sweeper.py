@@ -4,7 +4,6 @@ nobody needs the disk."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 
 from longhouse import deletions, retention
 from longhouse.house import House
@@ -24,6 +23,9 @@ class Sweeper:
         self._house = house
         self._idle = idle
         self._begun = False
+        self._delete: Iterator[int] | None = None
+        self._tried: set[int] = set()
+        """Deletions of which something stays, until the next hour."""
         self._sweep: Iterator[int] | None = None
         self._shrink: Iterator[int] | None = None
 
@@ -33,9 +35,14 @@ class Sweeper:
             self._begun = True
             return FIRST_SECONDS
         until = self._house.clock.monotonic() + BUSY_SECONDS
+        if self._delete is None:  # whoever rang waits neither for the end of a sweep nor for a quiet hour
+            self._delete = deletions.carry_on(self._house, self._tried)
+        if self._on(self._delete, until):
+            return PAUSE_SECONDS
+        self._delete = None
         if self._shrink is None:
             if self._sweep is None:
-                self._sweep = chain(deletions.carry_on(self._house), retention.sweep(self._house))
+                self._sweep = retention.sweep(self._house)
             if self._on(self._sweep, until):
                 return PAUSE_SECONDS
             self._sweep, self._shrink = None, retention.give_back(self._house)
@@ -44,6 +51,7 @@ class Sweeper:
         if self._on(self._shrink, until):
             return PAUSE_SECONDS
         self._shrink = None
+        self._tried.clear()
         return INTERVAL_SECONDS
 
     def _on(self, work: Iterator[int], until: float) -> bool:
