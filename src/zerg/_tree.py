@@ -6,6 +6,7 @@ in the tree would end up in its history.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from zerg._script import Placeholder, script_block
@@ -23,11 +24,25 @@ else:
     SourceFileLoader, spec_from_file_location = _external.SourceFileLoader, _external.spec_from_file_location
 
 
+READ_BYTES = 256 * 1024
+
+
 class TreeLoader(SourceFileLoader):
     """Compiles the source each time."""
 
     def create_module(self, spec: ModuleSpec) -> None:
         spec.cached = f"{spec.origin}c"  # never there; finding out where it would be takes as long as compiling
+
+    def get_data(self, path: str) -> bytes:
+        """As the inherited one, in a third of the time: hundreds of files are small."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.read(fd, READ_BYTES)
+            while more := os.read(fd, READ_BYTES):
+                data += more
+        finally:
+            os.close(fd)
+        return data
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
@@ -81,7 +96,6 @@ class TreeFinder(FileFinder):
 def install(tree: str, loader: type[TreeLoader] = TreeLoader) -> None:
     """Put `tree` first on sys.path, its modules loaded by `loader`."""
     import _imp
-    import os
 
     suffixes = _imp.extension_suffixes()
 

@@ -46,6 +46,42 @@ def test_the_example_of_the_spec_is_read_word_for_word(tree: Tree) -> None:
     assert not job.placeholder
 
 
+def test_a_job_is_registered_where_its_register_stands_in_loops_functions_and_calls_of_many_lines(tree: Tree) -> None:
+    manifest = """
+        from zerg.jobs import job_registry, JobConfig
+        from jobs.one import run, more
+
+        def both(name):
+            job_registry.register(JobConfig(id=name, func=run))
+            job_registry.register(
+                JobConfig(
+                    id=name + "-long",
+                    func=run))
+
+        for name in ("x", "y"):
+            both(name)
+            job_registry.register(JobConfig(id=name + "-last", func=run))
+            more(name)
+        job_registry.register(JobConfig(id="z", func=run))
+    """
+    tree.write(
+        manifest=manifest,
+        jobs__one="""
+            from zerg.jobs import job_registry, JobConfig
+
+            def run(): pass
+
+            def more(name):
+                job_registry.register(JobConfig(id=name + "-elsewhere", func=run))
+        """,
+    )
+    lines = {"": 5, "-long": 6, "-last": 13}
+    expected = {f"{name}{end}": ("manifest.py", line) for name in ("x", "y") for end, line in lines.items()}
+    expected |= {f"{name}-elsewhere": ("jobs/one.py", 6) for name in ("x", "y")}
+    expected["z"] = ("manifest.py", 15)
+    assert {job.id: (job.file, job.line) for job in tree.jobs().values()} == expected
+
+
 def test_of_a_file_and_a_folder_of_one_name_a_package_comes_first_and_a_mere_folder_last(tree: Tree) -> None:
     tree.write(
         manifest="""

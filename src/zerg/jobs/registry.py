@@ -10,7 +10,7 @@ from zerg.jobs.settings import SECRET_KEYS, problems
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import FrameType
+    from types import CodeType, FrameType
     from typing import Any
 
 FunctionType = type(lambda: None)
@@ -124,6 +124,24 @@ class Registration:
         self.place = place
 
 
+class LineReader:
+    """The lines of a code's instructions, read on from the last one asked for. The interpreter counts from the first
+    each time, which for a manifest of hundreds of jobs took longer than all else about registering them."""
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+        self._ranges = code.co_lines()
+        self._range: tuple[int, int, int | None] = (0, 0, None)
+
+    def at(self, offset: int) -> int:
+        _, end, line = self._range
+        if offset < self._range[0]:  # a loop
+            self._ranges, end = self.code.co_lines(), 0
+        while offset >= end:
+            _, end, line = self._range = next(self._ranges)
+        return line or self.code.co_firstlineno
+
+
 class JobRegistry:
     """The jobs of a manifest, in the order they were registered."""
 
@@ -131,6 +149,7 @@ class JobRegistry:
         self.registrations: dict[str, Registration] = {}
         self.tree = ""
         """Files under it are named relative to it in messages."""
+        self._lines = LineReader((lambda: None).__code__)
 
     def register(self, config: JobConfig) -> JobConfig:
         if not isinstance(config, JobConfig):
@@ -147,7 +166,10 @@ class JobRegistry:
     def place(self, frame: FrameType) -> tuple[str, int]:
         file = frame.f_code.co_filename
         prefix = self.tree.rstrip("/") + "/"
-        return (file[len(prefix) :] if self.tree and file.startswith(prefix) else file), frame.f_lineno
+        if self._lines.code is not frame.f_code:
+            self._lines = LineReader(frame.f_code)
+        line = self._lines.at(frame.f_lasti)
+        return (file[len(prefix) :] if self.tree and file.startswith(prefix) else file), line
 
     def check_groups(self) -> None:
         """Refuse one concurrency group with two limits; only known once everything is registered."""

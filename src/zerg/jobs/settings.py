@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     Check = Callable[[Any], str | None]
 
 LOWER = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+IN_SLUGS = LOWER | {"_", "-"}
 RESERVED_IDS = ("repo", "new")
 SECRET_KEYS = ("key", "label", "type", "placeholder", "description", "required")
 DAY = 86400
@@ -24,7 +25,7 @@ def is_whole(value: object) -> bool:
 
 
 def is_slug(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 64 and value[0] in LOWER and set(value) <= LOWER | {"_", "-"}
+    return isinstance(value, str) and 0 < len(value) <= 64 and value[0] in LOWER and IN_SLUGS.issuperset(value)
 
 
 def slug(value: Any) -> str | None:
