@@ -5,15 +5,15 @@ What runs is the last commit that loaded. A commit that does not load changes no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from longhouse import audit, consequences, jobs, ledger, pauses, secrets
-from longhouse.consequences import Describe, Described, NoEnvironment, Outside
+from longhouse.consequences import Described, NoEnvironment, Outside
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.jobs import Manifest
@@ -47,12 +47,26 @@ class Loaded:
     environments: Mapping[str, str]
 
 
+class Ahead(ExitStack):
+    """The reader of a manifest, which starts while git commits what it is to read: who reads first gets it."""
+
+    _take: Callable[[], Child | None] = staticmethod(lambda: None)
+
+    def begin(self, house: House) -> None:
+        if not (house.paths.tree / REQUIREMENTS).exists():  # else they say which interpreter reads it
+            self._take = self.enter_context(reading.early(_reader(house), house.environments.base))
+
+    def child(self) -> Child | None:
+        """None: start one."""
+        return self._take()
+
+
 def settle(house: House, *, tree: bool = True) -> None:
     """Bring pending overrides into jobs.toml, commit everything if the `tree` has come to rest, load what is new.
 
     Does not raise for what is in the tree: that is recorded, and shown on every surface.
     """
-    with house.repo_lock:
+    with house.repo_lock, Ahead() as ahead:
         git, made = bootstrap.opened(house.paths), Outside(None)
         try:
             changes.complete(git, commits.branch(git))
@@ -61,11 +75,11 @@ def settle(house: House, *, tree: bool = True) -> None:
                 with suppress(ManifestBroken):  # a jobs.toml that cannot be read is committed too, and said by the load
                     state = _write_overrides(house, git, state)
                 if tree:
-                    made = commit_outside(house, git, state)
+                    made = commit_outside(house, git, state, ahead)
             _note(house, "repo_blocked", state.blocked)
         except LonghouseError as error:
             _note(house, "repo_blocked", error.message)
-        load_head(house, git, made)
+        load_head(house, git, made, ahead)
 
 
 def boot(house: House) -> ManifestBroken | None:
@@ -73,14 +87,14 @@ def boot(house: House) -> ManifestBroken | None:
 
     The commit that this version loaded last time is not read again.
     """
-    with house.repo_lock:
+    with house.repo_lock, Ahead() as ahead:
         git = bootstrap.opened(house.paths)
         changes.complete(git, commits.branch(git))
         state, made = commits.state(git), Outside(None)
         if state.blocked is None:
             with suppress(ManifestBroken):
                 state = _write_overrides(house, git, state)
-            made = commit_outside(house, git, state)
+            made = commit_outside(house, git, state, ahead)
         head = git.head()
         with house.db.read() as db:
             known = settings.get(db, "loaded_by") == house.version
@@ -89,7 +103,7 @@ def boot(house: House) -> ManifestBroken | None:
             return None
         if known and now.ok and now.loaded_commit == head.commit:
             return None
-        broken = load(house, git, head.commit, made.read_of(head.commit))
+        broken = load(house, git, head.commit, made.read_of(head.commit), ahead)
     if broken is None:
         with house.db.write() as db:
             settings.put(db, "loaded_by", house.version)
@@ -124,13 +138,18 @@ def _write_overrides(house: House, git: Git, state: TreeState) -> TreeState:
     return commits.state(git)
 
 
-def commit_outside(house: House, git: Git, state: TreeState) -> Outside:
-    """Everything but the files that hold a secret: these are said on every surface, until it is out of them."""
+def commit_outside(house: House, git: Git, state: TreeState, ahead: Ahead) -> Outside:
+    """Everything but the files that hold a secret: these are said on every surface, until it is out of them. A reader
+    is on its way then, for the commit that was made."""
     found = tuple(leaks.in_files(house.paths.tree, state.changed, secrets.masker(house).finds))
     _note(house, "repo_left_out", [asdict(leak) for leak in found] or None)
-    if state.clean:  # git writes its lock file even when there is nothing to add
+    but = [leak.path for leak in found]
+    if set(but).issuperset(state.changed):  # git writes its lock file even when there is nothing to add
         return Outside(None)
-    made = consequences.commit(house, git, state, [leak.path for leak in found], lambda: _describing(house, git))
+    ahead.begin(house)
+    made = consequences.commit(
+        house, git, state, but, lambda tree: describe(house, git, tree, _busy(house), ahead.child())
+    )
     tell_commit(house, made.committed, SYSTEM)
     return made
 
@@ -160,7 +179,7 @@ def _note(house: House, key: str, value: Any) -> None:
 # --- out of the repo ------------------------------------------------------------------------------------------------
 
 
-def load_head(house: House, git: Git, made: Outside = Outside(None)) -> ManifestBroken | None:
+def load_head(house: House, git: Git, made: Outside, ahead: Ahead) -> ManifestBroken | None:
     """Load the newest commit of our branch, unless it was tried before; what was wrong with it."""
     head = git.head()
     if head.commit is None or head.branch != commits.branch(git):
@@ -168,11 +187,15 @@ def load_head(house: House, git: Git, made: Outside = Outside(None)) -> Manifest
     with house.db.read() as db:
         if settings.get(db, "tried_commit") == head.commit:
             return None
-    return load(house, git, head.commit, made.read_of(head.commit))
+    return load(house, git, head.commit, made.read_of(head.commit), ahead)
 
 
 def load(
-    house: House, git: Git, commit: str, described: Described | ManifestBroken | None = None
+    house: House,
+    git: Git,
+    commit: str,
+    described: Described | ManifestBroken | None = None,
+    ahead: Ahead | None = None,
 ) -> ManifestBroken | None:
     """Read the manifest of `commit`; on success it is what runs from now on, else what was wrong with it.
 
@@ -184,7 +207,8 @@ def load(
             checkout(git, house.paths.checkouts, commit)
         if isinstance(described, ManifestBroken):
             raise described
-        definitions, environments = described or describe(house, git, commit, _busy(house))
+        child = ahead.child() if ahead and described is None else None
+        definitions, environments = described or describe(house, git, commit, _busy(house), child)
         overrides = jobs_toml.read_tree(tree)
     except ManifestBroken as error:
         if house.feed.closing.is_set():
@@ -250,16 +274,6 @@ def describe(
     return definitions, {
         job.id: environment(job.source_file if job.script_environment else None)[0] for job in definitions
     }
-
-
-@contextmanager
-def _describing(house: House, git: Git) -> Iterator[Describe]:
-    """`describe`, for a tree that is yet to be staged: its reader starts meanwhile."""
-    with ExitStack() as ends:
-        child = None
-        if not (house.paths.tree / REQUIREMENTS).exists():  # else they say which interpreter reads it
-            child = ends.enter_context(reading.started(_reader(house), house.environments.base))
-        yield lambda tree: describe(house, git, tree, _busy(house), child)
 
 
 def _reader(house: House) -> reading.Reader:

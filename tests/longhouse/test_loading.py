@@ -211,3 +211,19 @@ def test_after_any_edits_the_next_due_time_is_that_of_the_manifest(home: House, 
         assert jobs.get_job(home, "a").next_due == expected, f"seed {seed}"
     with home.db.read() as db:
         assert settings.get(db, "tried_commit") == jobs.manifest(home).loaded_commit
+
+
+def test_a_change_is_read_by_one_child_and_a_file_that_is_left_out_by_none(home: House, monkeypatch):
+    started = []
+    start = home.launcher.start
+    monkeypatch.setattr(home.launcher, "start", lambda spec: started.append(spec.marker) or start(spec))
+    load(home, "id='a', every=60")
+    assert len(started) == 1, "a schedule is read before it is committed"
+    (home.paths.tree / "jobs" / "work.py").write_text("def run(n: int = 1):\n    return {'n': n + 1}\n")
+    loading.settle(home)
+    assert len(started) == 2, "a function afterwards"
+    (home.paths.tree / "notes.txt").write_text("ghp_" + "a1B2c3D4e5" * 3 + "a1B2c3\n")
+    loading.settle(home)
+    assert len(started) == 2
+    with home.db.read() as db:
+        assert [leak["path"] for leak in settings.get(db, "repo_left_out")] == ["notes.txt"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from longhouse.errors import ManifestBroken
-from longhouse.launch.local import LocalLauncher
+from longhouse.launch.local import CannotLaunch, LocalLauncher
 from longhouse.launch.python import Interpreter
 from longhouse.launch.sdk import sdk
 from longhouse.repo import manifest
@@ -272,3 +272,25 @@ def test_the_second_child_is_ended_as_the_first_would_be(tree, read):
     with_script(tree, "while True: pass\ndef run(): ...\n")
     error = broken_where_it_stands(read)
     assert "still not read after" in error.message and error.place == "jobs/a.py:4"
+
+
+def test_an_early_child_is_for_the_first_who_asks_and_ends_unasked(parts, tree):
+    launcher, copy, work = parts
+    reader = Reader(launcher, copy, work)
+    (tree / "manifest.py").write_text(REGISTER)
+    with manifest.early(reader, Interpreter.base()) as take:
+        child = take()
+        assert child is not None and take() is None
+        assert manifest.load(reader, child, tree, script_interpreter=lambda file: Interpreter.base()) == ()
+    with manifest.early(reader, Interpreter.base()):
+        pass
+    assert list(work.iterdir()) == [], "the children's folders are gone"
+
+
+def test_an_early_child_that_cannot_start_is_said_to_the_one_who_asks(parts, tree):
+    launcher, copy, work = parts
+    nothing = Interpreter(tree / "no-python")
+    with manifest.early(Reader(launcher, copy, work), nothing) as take, pytest.raises(CannotLaunch, match="no-python"):
+        take()
+    with manifest.early(Reader(launcher, copy, work), nothing):
+        pass  # nobody wants it

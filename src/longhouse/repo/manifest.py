@@ -8,7 +8,8 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,15 @@ def started(reader: Reader, interpreter: Interpreter) -> Iterator[Child]:
         )
         with reader.launcher.start(spec) as child:
             yield child
+
+
+@contextmanager
+def early(reader: Reader, interpreter: Interpreter) -> Iterator[Callable[[], Child | None]]:
+    """A child for one reading that starts beside what is done meanwhile. The call that this gives hands it to the first
+    who asks, None to all others; it raises what `started` raises."""
+    with ExitStack() as ends, ThreadPoolExecutor(1, "reader") as beside:
+        coming = [beside.submit(lambda: ends.enter_context(started(reader, interpreter)))]
+        yield lambda: coming.pop().result() if coming else None
 
 
 def load(

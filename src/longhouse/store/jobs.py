@@ -88,7 +88,7 @@ def page(db: Connection, after: str, limit: int) -> list[Job]:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What says when a job is due, without the rest of its settings: a thousand of them are read in no time."""
+    """What says when a job is due, without the rest of its settings."""
 
     id: str
     cron: str | None
@@ -98,18 +98,19 @@ class Schedule:
 
 def schedules(db: Connection) -> list[Schedule]:
     """Those of the enabled jobs of the manifest that have one, in order of their ids."""
-    rows = many(
-        db,
-        "SELECT id, spec ->> 'cron' AS cron, spec ->> 'every' AS every, spec ->> 'timezone' AS timezone FROM jobs"
-        " WHERE removed_at IS NULL AND enabled AND (cron IS NOT NULL OR every IS NOT NULL) ORDER BY id",
-    )
-    return [Schedule(**row) for row in rows]
+    rows = many(db, "SELECT spec FROM jobs WHERE removed_at IS NULL AND enabled ORDER BY id")
+    specs = [_described(row["spec"]) for row in rows]
+    return [
+        Schedule(spec.id, spec.cron, spec.every, spec.timezone)
+        for spec in specs
+        if spec.cron is not None or spec.every is not None
+    ]
 
 
 def source_files(db: Connection) -> frozenset[str]:
     """Those that define the functions of the manifest's jobs."""
-    rows = many(db, "SELECT DISTINCT spec ->> 'source_file' AS file FROM jobs WHERE removed_at IS NULL")
-    return frozenset(row["file"] for row in rows)
+    rows = many(db, "SELECT spec FROM jobs WHERE removed_at IS NULL")
+    return frozenset(_described(row["spec"]).source_file for row in rows)
 
 
 def counts(db: Connection) -> tuple[int, int]:
