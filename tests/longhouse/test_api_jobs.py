@@ -1,5 +1,7 @@
 """Jobs over the API: list, look, run, enable, disable, firings, and the repo that is no job."""
 
+import subprocess
+
 import pytest
 
 from longhouse import accounts, history, ledger, queue
@@ -148,7 +150,9 @@ def test_init_creates_once_and_never_overwrites(client, house):
     assert created.status_code == 201 and created.json()["ready"]
     (house.paths.tree / "manifest.py").write_text("# mine\n")
     again = client.post("/api/jobs/repo/init")
-    assert again.status_code == 200 and again.json()["dirty"]
+    assert again.status_code == 200 and again.json()["dirty"] and not again.json()["staged"]
+    subprocess.run(["git", "add", "manifest.py"], cwd=house.paths.tree, check=True)
+    assert client.get("/api/jobs/repo").json()["staged"]
     assert (house.paths.tree / "manifest.py").read_text() == "# mine\n"
 
 

@@ -193,6 +193,17 @@ def test_what_is_in_the_way_of_committing_is_said(served: Served, cli: Cli) -> N
     assert "warning: nothing is committed now: a merge is under way" in ended.err
 
 
+def test_what_somebody_staged_is_said_to_be_his_to_commit(served: Served, cli: Cli) -> None:
+    notes = served.data / "jobs" / "notes.md"
+    notes.write_text("mine\n")
+    try:
+        subprocess.run(["git", "add", "notes.md"], cwd=notes.parent, check=True)
+        ended = cli("repo", "status")
+    finally:
+        subprocess.run(["git", "rm", "-q", "-f", "notes.md"], cwd=notes.parent, check=True)
+    assert re.search("^Uncommitted +yes, staged with git: yours to commit for a minute", ended.out, re.MULTILINE)
+
+
 def test_doctor_names_each_check(cli: Cli) -> None:
     ended = cli("doctor")
     assert ended.code == 0, ended.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -241,6 +242,16 @@ def test_the_repo_page_says_how_it_stands_and_what_happened(lived: Lived) -> Non
     diff = lived.get(f"/repo/commits/{head}")
     assert "manifest.py" in diff and '<div class="l add">' in diff
     lived.get("/repo/commits/" + "0" * 40, status=404)
+
+
+def test_what_is_staged_is_said_to_be_left_to_who_staged_it(fresh: Lived) -> None:
+    tree = fresh.house.paths.tree
+    (tree / "notes.md").write_text("mine\n")
+    assert "Changes settle" in fresh.get("/repo") and panel.status(fresh.house).staged is False
+    subprocess.run(["git", "add", "notes.md"], cwd=tree, check=True)
+    text = fresh.get("/repo")
+    assert "Yours to commit" in text and "left for a minute to whoever staged it" in text
+    assert panel.status(fresh.house).staged is True
 
 
 def test_a_broken_manifest_is_said_on_every_page(fresh: Lived) -> None:

@@ -39,6 +39,9 @@ class RepoShown(BaseModel):
     head: str | None
     loaded_commit: str | None = Field(description="The last commit whose manifest loaded: what runs.")
     dirty: bool
+    staged: bool = Field(
+        description="Somebody staged some of it with git: it is committed a minute later, unless he does."
+    )
     blocked: str | None = Field(description="Why nothing is committed now.")
     left_out: list[LeakShown] = Field(description="Files that hold a secret and are in no commit.")
     remote: str | None = Field(description="The address that it is synced with.")
@@ -137,6 +140,7 @@ def repo_shown(status: panel.Status) -> RepoShown:
         head=status.head,
         loaded_commit=status.loaded_commit,
         dirty=status.dirty,
+        staged=status.staged,
         blocked=status.blocked,
         left_out=[LeakShown(path=readable(leak.path), line=leak.line, what=leak.what) for leak in status.left_out],
         remote=status.remote,

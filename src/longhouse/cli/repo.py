@@ -18,6 +18,8 @@ from longhouse.paths import Paths
 
 COMMITS = "/api/jobs/repo/commits"
 
+STAGED = "staged with git: yours to commit for a minute, then committed"
+
 
 @click.group()
 def repo() -> None:
@@ -33,7 +35,7 @@ def status(call: Call) -> None:
         ("Branch", found["branch"] or "-"),
         ("Newest commit", found["head"] or "-"),
         ("Running commit", found["loaded_commit"] or "-"),
-        ("Uncommitted", "yes" if found["dirty"] else "no"),
+        ("Uncommitted", f"yes, {STAGED}" if found["staged"] else "yes" if found["dirty"] else "no"),
         ("Remote", found["remote"] or "none"),
         *([("Sync", found["sync"]["state"])] if found["remote"] else []),
         ("Last sync", local(found["last_sync_at"]) or "never"),

@@ -26,6 +26,8 @@ class Status:
     blocked: str | None
     """Why nothing is committed now."""
     changed: tuple[str, ...]
+    staged: bool = False
+    """Somebody staged some of it with git: it is left to his own commit for `watch.STAGED_SECONDS`."""
     left_out: tuple[Leak, ...] = ()
     """Files that hold a secret and are in no commit."""
     remote: str | None = None
@@ -64,6 +66,7 @@ def status(house: House) -> Status:
         dirty=not state.clean,
         blocked=state.blocked or noted,
         changed=state.changed,
+        staged=state.staged,
         left_out=left_out(house),
         remote=address,
         sync=synced,
