@@ -504,6 +504,8 @@ def test_runs_are_looked_for_by_every_filter(cli: Cli) -> None:
     everything = [word for pair in fits.items() for word in pair]
     assert bad["id"] in ids(cli(*found, *everything))
     assert cli("runs", "list", "--search", "nothing of the kind").err == "No runs.\n"
+    assert cli("runs", "list", "--fingerprint", "0" * 16).err == "No runs.\n"
+    assert "--job is empty" in cli("runs", "list", "--job", "").err
 
 
 def test_what_fails_the_same_way_is_one_line(cli: Cli) -> None:

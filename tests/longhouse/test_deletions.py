@@ -369,6 +369,10 @@ def test_the_command_deletes_by_number_and_by_what_fits(house: House, command: C
     assert command("runs", "delete", "--job", "nobody", "--yes")[1] == "There is nothing to delete\n"
     for words in ((), (str(third), "--all"), (str(third), "--job", "b")):
         assert command("runs", "delete", *words)[0] == 2, words
+    for option in ("job", "search", "since"):  # as of "$JOB", where JOB is not set
+        code, _, said = command("runs", "delete", f"--{option}", "", "--state", "succeeded", "--yes")
+        assert code == 2 and f"--{option} is empty" in said
+    assert left(house) == [third, waits]
     assert command("runs", "delete", "--all", "--yes", "--json")[0] == 0
     assert left(house) == [waits]
 

@@ -7,48 +7,33 @@ from typing import Any
 import click
 
 from longhouse.cli.call import Call, command
-from longhouse.cli.jobs import job_ids
-from longhouse.cli.runs import COMMITS, STATES, runs
+from longhouse.cli.fitting import ENDED, as_asked, fitting
+from longhouse.cli.runs import runs
 
 __all__ = ["runs"]
-
-ENDED = tuple(state for state in STATES if state not in ("queued", "running", "retrying"))
 
 
 @command(runs)
 @click.argument("run_ids", metavar="[RUN]...", type=click.IntRange(min=1), nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every run, or with the options below all that fit.")
-@click.option("--job", metavar="ID", help="Runs of this job.", shell_complete=job_ids)
-@click.option("--state", "states", multiple=True, type=click.Choice(ENDED), help="Runs that ended so; repeatable.")
-@click.option("--backfill", type=click.IntRange(min=1), metavar="N", help="Runs of this backfill.")
-@click.option("--reason", metavar="REASON", help="Runs that ended for this reason, such as timed_out.")
-@click.option("--trigger", metavar="TRIGGER", help="Runs that were started so, such as schedule or manual.")
-@click.option("--commit", metavar="SHA", help="Runs of commits whose name begins so.", shell_complete=COMMITS)
-@click.option("--since", metavar="TIME", help="Runs made since then: a time, or 24h, 7d, 30m ago.")
-@click.option("--until", metavar="TIME", help="Runs made before then.")
-@click.option("--search", metavar="TEXT", help="Runs with this in their message.")
-@click.option("--fingerprint", metavar="ERROR", help="Runs that failed in this way.")
+@fitting(ENDED)
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(
     call: Call,
     run_ids: tuple[int, ...],
     everything: bool,
-    states: tuple[str, ...],
-    search: str | None,
     dry_run: bool,
     yes: bool,
-    **wanted: str | int | None,
+    **which: Any,
 ) -> int:
     """Delete runs that have ended, with attempts, output and artifacts: some by number, or all that fit."""
-    fitting: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
-    fitting |= {"state": list(states)} if states else {}
-    fitting |= {"q": search} if search else {}
-    if bool(run_ids) == bool(fitting or everything):
+    wanted = as_asked(which)
+    if bool(run_ids) == bool(wanted or everything):
         raise click.UsageError("name runs, or say with options which; with --all every one")
     if len(run_ids) == 1 and not dry_run:
         return _told(call, call.instance.delete(f"/api/runs/{run_ids[0]}"))
-    body: dict[str, Any] = {"runs": list(run_ids)} if run_ids else {"matching": fitting}
+    body: dict[str, Any] = {"runs": list(run_ids)} if run_ids else {"matching": wanted}
     if run_ids and not dry_run:
         return _told(call, call.instance.post("/api/runs/delete", body))
     found = call.instance.post("/api/runs/delete", {**body, "dry_run": True})
@@ -63,7 +48,7 @@ def delete(
         call.note("Nothing was deleted.")
         return 1
     # `ended_by`: a distance in `since` and `until` moves on while somebody thinks, but nothing that is new fits
-    body = {"matching": {**fitting, "ended_by": found["ended_by"]}, "confirm": found["count"]}
+    body = {"matching": {**wanted, "ended_by": found["ended_by"]}, "confirm": found["count"]}
     return _told(call, call.instance.post("/api/runs/delete", body))
 
 

@@ -9,14 +9,12 @@ import click
 
 from longhouse.cli import following, terminal
 from longhouse.cli.call import Call, aligned, command
-from longhouse.cli.jobs import JOB, PARAMS, TIMEOUT, job_ids, offered, values
+from longhouse.cli.fitting import STATES, as_asked, fitting
+from longhouse.cli.jobs import JOB, PARAMS, TIMEOUT, job_ids, values
 from longhouse.cli.repo import diff_lines
 from longhouse.cli.terminal import line, plain
 from longhouse.cli.times import away, between, from_now, local
 
-STATES = ("queued", "running", "retrying", "succeeded", "degraded", "failed", "skipped", "cancelled")
-
-COMMITS = offered("runs/commit")
 RUN = click.argument("run_id", metavar="RUN", type=click.IntRange(min=1))
 WAIT = click.option("--wait", is_flag=True, help="Wait for the end; the exit code is the run's outcome.")
 FOLLOW = click.option("--follow", "-f", is_flag=True, help="Show the output while it comes, and wait for the end.")
@@ -73,21 +71,11 @@ def _after(call: Call, started: dict[str, Any], *, wait: bool, follow: bool, tim
 
 
 @command(runs, "list")
-@click.option("--job", metavar="ID", help="Only runs of this job.", shell_complete=job_ids)
-@click.option(
-    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable."
-)
-@click.option("--backfill", type=click.IntRange(min=1), metavar="N", help="Only runs of this backfill.")
-@click.option("--reason", metavar="REASON", help="Only runs that ended for this reason, such as timed_out.")
-@click.option("--trigger", metavar="TRIGGER", help="Only runs that were started so, such as schedule or manual.")
-@click.option("--commit", metavar="SHA", help="Only runs of commits whose name begins so.", shell_complete=COMMITS)
-@click.option("--since", metavar="TIME", help="Only runs made since then: a time, or 24h, 7d, 30m ago.")
-@click.option("--until", metavar="TIME", help="Only runs made before then.")
-@click.option("--search", metavar="TEXT", help="Only runs with this in their message.")
+@fitting(STATES)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
-def list_runs(call: Call, states: tuple[str, ...], search: str | None, limit: int, **wanted: str | int | None) -> None:
+def list_runs(call: Call, limit: int, **which: Any) -> None:
     """List runs, newest first."""
-    items, cursor = call.instance.pages("/api/runs", limit, state=list(states), q=search, **wanted)
+    items, cursor = call.instance.pages("/api/runs", limit, **as_asked(which))
     rows = [
         (
             each["id"],
