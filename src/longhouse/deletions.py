@@ -122,14 +122,19 @@ def carry_out(house: House, plan: Plan, by: By, *, confirm: int | None = None) -
         )
     removed = freed = 0
     if plan.count:
-        with house.db.write() as db:
-            _record(house, db, plan, by)
-            deletion = rows.add(db, plan.doomed)
-        until = house.clock.monotonic() + SECONDS
-        for gone in _removed(house, deletion, plan.doomed):
-            removed, freed = gone
-            if house.clock.monotonic() >= until or house.feed.closing.is_set():
-                break
+        deletion = 0
+        try:
+            with house.db.write() as db:
+                _record(house, db, plan, by)
+                deletion = rows.add(db, plan.doomed)
+                house.deleting.add(deletion)  # before anybody else can see it
+            until = house.clock.monotonic() + SECONDS
+            for gone in _removed(house, deletion, plan.doomed):
+                removed, freed = gone
+                if house.clock.monotonic() >= until or house.feed.closing.is_set():
+                    break
+        finally:
+            house.deleting.discard(deletion)
     left = max(0, plan.count - removed)
     if left:
         house.feed.sweep.ring()
@@ -138,11 +143,11 @@ def carry_out(house: House, plan: Plan, by: By, *, confirm: int | None = None) -
 
 def carry_on(house: House, tried: set[int]) -> Iterator[int]:
     """What of deletions is still there goes, one batch for each step; how many runs went with it. Those of `tried` are
-    left out, and those that were looked through are added to it."""
+    left out, and those that were looked through are added to it; one that is being carried out is for the next time."""
     with house.db.read() as db:
         pending = rows.pending(db)
     for deletion, doomed in pending:
-        if deletion in tried:
+        if deletion in tried or deletion in house.deleting:
             continue
         before = 0
         for removed, _ in _removed(house, deletion, doomed):

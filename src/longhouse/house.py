@@ -94,6 +94,8 @@ class House:
     maskers: dict[int, Masker] = field(default_factory=dict)
     """The newest, by the version of the stored values that it hides."""
     masker_lock: threading.Lock = field(default_factory=threading.Lock)
+    deleting: set[int] = field(default_factory=set)
+    """Deletions of runs that whoever asked for them is carrying out himself just now."""
     setup: Setup = field(default_factory=Setup)
     """What it was told to be like, and the way to change that."""
     notices: list[str] = field(default_factory=list)

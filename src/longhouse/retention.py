@@ -107,12 +107,17 @@ class Batch:
 
 
 def remove_files(house: House, run_id: int) -> int:
-    """What the run printed and left behind goes; how many bytes that were. Raises OSError."""
+    """What the run printed and left behind goes; how many bytes that were. Somebody else may be removing it, too.
+    Raises OSError."""
     freed = 0
     for folder in (house.paths.output / str(run_id), house.paths.artifacts / str(run_id)):
-        freed += sum(os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(folder) for name in names)
-        with suppress(FileNotFoundError):
-            shutil.rmtree(folder)
+        for at, _, names in os.walk(folder):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    freed += os.lstat(os.path.join(at, name)).st_size
+        while os.path.lexists(folder):
+            with suppress(FileNotFoundError):  # one of its files
+                shutil.rmtree(folder)
     return freed
 
 

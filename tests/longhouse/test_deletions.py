@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from longhouse import accounts, activity, audit, backfills, deletions, history, jobs, queue, retention
-from longhouse.engine.sweeper import ASK_AGAIN_SECONDS, Sweeper
+from longhouse.engine.sweeper import ASK_AGAIN_SECONDS, INTERVAL_SECONDS, Sweeper
 from longhouse.errors import Conflict, Invalid
 from longhouse.house import SYSTEM, By, House
 from longhouse.queue import Ending
@@ -325,6 +325,67 @@ def test_a_run_whose_files_cannot_be_removed_stays_until_they_can(
     assert sum(deletions.carry_on(house, set())) == 1 and left(house) == [] and pending(house) == 0
 
 
+def test_a_stuck_run_is_tried_again_after_an_hour_and_old_history_swept_on_an_instance_that_is_never_idle(
+    house: House, clock: HandClock, add_job: AddJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is space to give back, and always a run that the sweeper gives way to."""
+    monkeypatch.setattr(retention, "spare_pages", lambda house: 1_000)
+    sweeps, sweep, real = [], retention.sweep, shutil.rmtree
+    monkeypatch.setattr(retention, "sweep", lambda house: sweeps.append(clock.now()) or sweep(house))
+    add_job("a")
+    stuck = ended(house)
+
+    def refuses(path: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    sweeper = Sweeper(house, lambda: False)
+    sweeper.step()
+    monkeypatch.setattr(shutil, "rmtree", refuses)
+    deletions.carry_out(house, deletions.named(house, [stuck]), OWNER)
+    assert until(lambda: sweeper.step() == ASK_AGAIN_SECONDS)
+    monkeypatch.setattr(shutil, "rmtree", real)
+    clock.advance(INTERVAL_SECONDS / 2)
+    assert sweeper.step() == ASK_AGAIN_SECONDS and left(house) == [stuck] and len(sweeps) == 1
+    clock.advance(INTERVAL_SECONDS / 2)
+    assert until(lambda: bool(sweeper.step()) and left(house) == [])
+    assert len(sweeps) == 2
+
+
+def test_what_is_being_carried_out_is_not_for_the_sweeper(
+    house: House, add_job: AddJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_job("a")
+    made = [ended(house) for _ in range(3)]
+    swept, remove = [], retention.remove_files
+
+    def meanwhile(house: House, run_id: int) -> int:
+        swept.append(sum(deletions.carry_on(house, set())))
+        return remove(house, run_id)
+
+    monkeypatch.setattr(retention, "remove_files", meanwhile)
+    found = deletions.carry_out(house, deletions.named(house, made), OWNER)
+    assert (found.count, found.left, swept) == (3, 0, [0, 0, 0])
+    assert [sorted(each["runs"]) for each in told(house)] == [made]
+
+
+def test_a_file_that_somebody_else_removes_meanwhile_is_no_fault(
+    house: House, add_job: AddJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_job("a")
+    run_id = ended(house)
+    real, gone = os.lstat, []
+
+    def vanishes(path: str, **more: Any) -> os.stat_result:
+        if not gone and os.path.isfile(path):
+            gone.append(path)
+            os.unlink(path)
+        return real(path, **more)
+
+    monkeypatch.setattr(os, "lstat", vanishes)
+    assert deletions.delete(house, run_id, OWNER).left == 0
+    assert gone and left(house) == [] and not os.listdir(house.paths.output)
+
+
 def test_more_than_was_confirmed_never_goes(house: House, add_job: AddJob) -> None:
     add_job("a")
     ended(house)
@@ -369,8 +430,8 @@ def test_the_command_deletes_by_number_and_by_what_fits(house: House, command: C
     assert command("runs", "delete", "--job", "nobody", "--yes")[1] == "There is nothing to delete\n"
     for words in ((), (str(third), "--all"), (str(third), "--job", "b")):
         assert command("runs", "delete", *words)[0] == 2, words
-    for option in ("job", "search", "since"):  # as of "$JOB", where JOB is not set
-        code, _, said = command("runs", "delete", f"--{option}", "", "--state", "succeeded", "--yes")
+    for option, value in (("job", ""), ("search", " "), ("since", "\t")):  # as of "$JOB", where JOB is not set
+        code, _, said = command("runs", "delete", f"--{option}", value, "--state", "succeeded", "--yes")
         assert code == 2 and f"--{option} is empty" in said
     assert left(house) == [third, waits]
     assert command("runs", "delete", "--all", "--yes", "--json")[0] == 0

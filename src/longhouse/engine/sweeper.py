@@ -28,6 +28,8 @@ class Sweeper:
         """Deletions of which something stays, until the next hour."""
         self._sweep: Iterator[int] | None = None
         self._shrink: Iterator[int] | None = None
+        self._swept = 0.0
+        """When the last sweep ended, on the clock that never goes back."""
 
     def step(self) -> float:
         """Some batches; seconds until the next ones."""
@@ -40,19 +42,25 @@ class Sweeper:
         if self._on(self._delete, until):
             return PAUSE_SECONDS
         self._delete = None
+        if self._shrink is not None and until >= self._swept + INTERVAL_SECONDS:  # it was never quiet since
+            self._ended()
         if self._shrink is None:
             if self._sweep is None:
                 self._sweep = retention.sweep(self._house)
             if self._on(self._sweep, until):
                 return PAUSE_SECONDS
             self._sweep, self._shrink = None, retention.give_back(self._house)
+            self._swept = self._house.clock.monotonic()
         if retention.spare_pages(self._house) and not self._idle():
             return ASK_AGAIN_SECONDS
         if self._on(self._shrink, until):
             return PAUSE_SECONDS
+        self._ended()
+        return INTERVAL_SECONDS
+
+    def _ended(self) -> None:
         self._shrink = None
         self._tried.clear()
-        return INTERVAL_SECONDS
 
     def _on(self, work: Iterator[int], until: float) -> bool:
         """Go on with it for a while; True if there is more to do."""
