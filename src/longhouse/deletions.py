@@ -84,6 +84,8 @@ def matching(house: House, wanted: Wanted, *, ended_by: int | None = None) -> Pl
             raise Invalid(
                 f"{vague!r} is the beginning of very many names", hint="Give more of the commit or environment."
             )
+        floor = run_search.floor(db, wanted)  # what goes makes the search reach no further
+        fixed, waits = replace(fixed, floor=floor), replace(waits, floor=floor)
         found = run_search.counted(db, fixed) if fixed.states else Counted(0, 0, 0)
         active = run_search.counted(db, waits).runs if waits.states else 0
     return Plan(Doomed(matching=replace(fixed, low=found.low, high=found.high)), found.runs, active=active)

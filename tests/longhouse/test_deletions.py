@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from longhouse.store.database import many, one
 from longhouse.store.run_search import Wanted
 from tests.conftest import Browser, HandClock
 from tests.instance import until
+from tests.reliability.seeds import a_seed
 
 AddJob = Callable[..., None]
 Command = Callable[..., tuple[int, str, str]]
@@ -229,6 +231,61 @@ def test_a_search_that_reaches_so_far_takes_none_that_it_had_not_reached(
     assert plan.count == 30
     deletions.carry_out(house, plan, OWNER, confirm=30)
     assert left(house) == made[:20]
+
+
+def reached(house: House, text: str, searched: int) -> set[int]:
+    """What a search finds of what has ended, said plainly."""
+    with house.db.read() as db:
+        found = many(db, "SELECT id, message, finished_at FROM runs ORDER BY id DESC")
+    said = [row["id"] for row in found if row["message"]][:searched]
+    return {
+        row["id"]
+        for row in found
+        if row["finished_at"] and (str(row["id"]) == text or (row["id"] in said and text in row["message"]))
+    }
+
+
+def wrongly_gone_or_left(house: House, clock: HandClock, chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Somebody deletes by texts and numbers again and again; a part goes at once, the rest as after a restart.
+    Meanwhile runs end that had not when they were counted."""
+    wrong, counted = 0, 0
+    monkeypatch.setattr(retention, "next_batch", lambda count, took: chance.randint(1, 6))
+    for _ in range(8):
+        numbers = [str(ended(house)) for _ in range(3)]
+        for _ in range(20):
+            named = f"not after {' and '.join(chance.sample(numbers, 2))}"
+            ended(house, message=chance.choice(("", "disk is full", named, named)))
+        active = jobs.run_now(house, "a", OWNER).id
+        assert queue.claim(house) is not None
+        ended(house, message="disk is full")
+        monkeypatch.setattr(run_search, "SEARCHED", chance.randint(1, 20))
+        monkeypatch.setattr(retention, "FIRST_BATCH", chance.randint(1, 6))
+        monkeypatch.setattr(deletions, "SECONDS", chance.choice((0.0, 60.0)))
+        text = chance.choice(("disk", "after", *numbers, *numbers))
+        before, right = left(house), reached(house, text, run_search.SEARCHED)
+        plan = deletions.matching(house, Wanted(text=text))
+        assert plan.count == len(right), text
+        clock.advance(1)
+        queue.finish(house, active, 1, Ending(state=RunState.FAILED, message=f"{text} at last"))
+        ended(house, message=f"{text} again")
+        deletions.carry_out(house, plan, OWNER, confirm=plan.count)
+        for _ in deletions.carry_on(house, set()):
+            pass
+        wrong += len(right ^ (set(before) - set(left(house))))
+        counted += len(right)
+    assert counted, "the deletions are of something"
+    return wrong
+
+
+def test_exactly_what_was_counted_goes_however_far_the_search_reaches_by_then(
+    house: House, clock: HandClock, add_job: AddJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number in the text is a run that may be older than all that was looked through."""
+    seed = a_seed()
+    add_job("a", overlap="allow", max_attempts=1)
+    assert wrongly_gone_or_left(house, clock, random.Random(seed), monkeypatch) == 0, f"seed {seed}"
+    monkeypatch.setattr(run_search, "floor", lambda *_: None)
+    assert wrongly_gone_or_left(house, clock, random.Random("control"), monkeypatch) > 0
 
 
 def test_a_beginning_that_fits_too_many_commits_is_refused(

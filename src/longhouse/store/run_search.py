@@ -12,7 +12,7 @@ from longhouse.store.runs import Run
 SAMPLES = (50, 500, 5_000)
 """So many entries of each index are counted when several could be used, until one has fewer."""
 SEARCHED = 50_000
-"""So many messages are looked through, newest first."""
+"""So many messages are looked through, newest first; for each page of a list from where it begins."""
 NEAR = 1_000
 """Ids follow the clock, but where it was set back; so many neighbours are looked at for the first one."""
 RESOLVED = 20
@@ -36,6 +36,8 @@ class Wanted:
     until: int | None = None
     text: str = ""
     """In a message, or a run's number."""
+    floor: int | None = None
+    """Messages of runs from this number on are looked through, however many; None: the newest SEARCHED."""
     fingerprint: str | None = None
     low: int | None = None
     """Numbers of runs, both included."""
@@ -71,6 +73,16 @@ def counted(db: Connection, wanted: Wanted) -> Counted:
     return Counted(rows[0]["n"], rows[0]["low"] or 0, rows[0]["high"] or 0) if rows else Counted(0, 0, 0)
 
 
+def floor(db: Connection, wanted: Wanted) -> int | None:
+    """The first run whose message a search looks through now; None if there is no text. When those that it found have
+    gone, the newest would reach further back: with this as its floor the search stays where it was."""
+    if not wanted.text:
+        return None
+    values = {"floor": 0, "high": _span(db, wanted)[1], "searched": SEARCHED}
+    row = one(db, f"SELECT min(said) AS floor FROM ({SAID})", values)  # noqa: S608
+    return (row["floor"] if row else None) or 0
+
+
 def ambiguous(db: Connection, wanted: Wanted) -> str | None:
     """The beginning that so many commits or environments have that not all of them are looked for."""
     for name, column in BEGINNING.items():
@@ -102,11 +114,7 @@ def _rows(db: Connection, columns: str, wanted: Wanted, before: int | None, limi
     index = None if wanted.text else _narrowest(db, values)
     source = f"runs INDEXED BY {index}" if index else "runs"
     if wanted.text:
-        said = (
-            "(SELECT id AS said, substr(message, 1, 300) AS words FROM runs INDEXED BY runs_said"
-            " WHERE message <> '' AND id <= :high ORDER BY id DESC LIMIT :searched)"
-        )
-        found = f"SELECT said FROM {said} WHERE words LIKE :text ESCAPE '\\'"  # noqa: S608
+        found = f"SELECT said FROM ({SAID}) WHERE words LIKE :text ESCAPE '\\'"  # noqa: S608
         where.append(f"id IN ({found} UNION SELECT :number)")
     return many(
         db,
@@ -144,10 +152,18 @@ def _conditions(db: Connection, wanted: Wanted, before: int | None) -> tuple[lis
     if wanted.text:
         escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         number = int(wanted.text) if wanted.text.isascii() and wanted.text.isdigit() and len(wanted.text) < 16 else -1
-        values |= {"text": f"%{escaped}%", "number": number, "searched": SEARCHED}
+        values |= {"text": f"%{escaped}%", "number": number}
+        if wanted.floor is None:
+            values |= {"floor": 0, "searched": SEARCHED}
+        else:  # runs that have ended since then are in there, too: they push out none that was counted
+            values |= {"floor": wanted.floor, "searched": -1}
     return where, values
 
 
+SAID = (
+    "SELECT id AS said, substr(message, 1, 300) AS words FROM runs INDEXED BY runs_said"
+    " WHERE message <> '' AND id >= :floor AND id <= :high ORDER BY id DESC LIMIT :searched"
+)
 EQUAL = {
     "job_id": "job_id",
     "backfill_id": "backfill_id",
