@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import apsw
 import pytest
 from starlette.testclient import TestClient
 
@@ -71,6 +73,30 @@ def test_of_very_many_runs_only_the_newest_are_looked_at(
     assert len(suggestions.suggest(house, "commit", "")) == 2
     monkeypatch.setattr(run_search, "NEAR", 1)
     assert [each.value for each in suggestions.suggest(house, "commit", "")] == ["bb" * 6]
+
+
+def rows_looked_at(house: House) -> int:
+    """By the search for the environments of all runs."""
+    seen: list[dict[str, Any]] = []
+    with house.db.read() as db:
+        db.trace_v2(apsw.SQLITE_TRACE_PROFILE, seen.append)
+        found = run_search.values(db, "environment", "")
+        db.trace_v2(0, None)
+    assert found == []
+    return sum(each["stmt_status"]["SQLITE_STMTSTATUS_FULLSCAN_STEP"] for each in seen)
+
+
+def test_where_no_run_has_an_environment_the_newest_are_enough_to_know(
+    house: House, add_job: AddJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_job("daily")
+    monkeypatch.setattr(run_search, "NEAR", 5)
+    looked = []
+    for _ in range(3):
+        for _ in range(10):
+            ran(house, "aa" * 20, "")
+        looked.append(rows_looked_at(house))
+    assert looked[0] and looked == [looked[0]] * 3, "a long history costs no more than a short one"
 
 
 def test_who_did_what_is_for_those_who_may_know(house: House, client: TestClient, add_job: AddJob) -> None:

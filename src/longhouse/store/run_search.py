@@ -14,7 +14,8 @@ SAMPLES = (50, 500, 5_000)
 SEARCHED = 50_000
 """So many messages are looked through, newest first; for each page of a list from where it begins."""
 NEAR = 1_000
-"""Ids follow the clock, but where it was set back; so many neighbours are looked at for the first one."""
+"""Ids follow the clock, but where it was set back; so many neighbours are looked at for the first one, and so many of
+the newest runs for what runs have."""
 RESOLVED = 20
 NEVER = "0"
 """A condition that nothing meets."""
@@ -94,14 +95,14 @@ def ambiguous(db: Connection, wanted: Wanted) -> str | None:
 
 def values(db: Connection, name: str, beginning: str, limit: int = RESOLVED) -> list[str]:
     """What runs have of commits or environments (`name` is that of Wanted): what begins so, in order; of all of them
-    those of the newest runs."""
+    those of the NEAR newest runs, so that there being none is known as soon."""
     column = BEGINNING[name]
     if beginning:
         return _resolved(db, column, beginning)[:limit]
     rows = many(
         db,
-        f"SELECT value FROM (SELECT {column} AS value, id FROM runs NOT INDEXED WHERE {column} <> ''"  # noqa: S608
-        " ORDER BY id DESC LIMIT :near) GROUP BY value ORDER BY max(id) DESC LIMIT :limit",
+        f"SELECT value FROM (SELECT {column} AS value, id FROM runs NOT INDEXED ORDER BY id DESC LIMIT :near)"  # noqa: S608
+        " WHERE value <> '' GROUP BY value ORDER BY max(id) DESC LIMIT :limit",
         {"near": NEAR, "limit": limit},
     )
     return [row["value"] for row in rows]
