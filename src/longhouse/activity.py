@@ -130,6 +130,12 @@ def actors(house: House) -> list[str]:
         return rows.actors(db, MOST_ACTORS)
 
 
+def called(house: House, text: str, limit: int) -> list[str]:
+    """At most `limit` of all who have done something and whose names hold the text, as `store.audit.called`."""
+    with house.db.read() as db:
+        return rows.called(db, text, limit)
+
+
 def _act(row: Row) -> Act:
     values: dict[str, Any] = dict(row)
     return Act(**{**values, "before": json.loads(row["before"]), "after": json.loads(row["after"])})

@@ -69,7 +69,7 @@ def _of_runs(name: str) -> Callable[[House, str], list[Suggestion]]:
 
 
 def _actors(house: House, text: str) -> list[Suggestion]:
-    return _fitting(map(Suggestion, activity.actors(house)), text)
+    return [Suggestion(each) for each in activity.called(house, text, MOST)]
 
 
 def _acts(house: House, text: str) -> list[Suggestion]:

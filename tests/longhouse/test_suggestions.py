@@ -99,6 +99,16 @@ def test_where_no_run_has_an_environment_the_newest_are_enough_to_know(
     assert looked[0] and looked == [looked[0]] * 3, "a long history costs no more than a short one"
 
 
+def test_of_very_many_people_those_are_found_whose_names_fit(house: House, client: TestClient, add_job: AddJob) -> None:
+    add_job("daily", overlap="allow")
+    for name in (*(f"anna-{number:03}" for number in range(150)), "Zoe", "old zoe"):
+        jobs.run_now(house, "daily", By(name, "api"))
+    assert found(client, "activity/actor", "zoe") == ["Zoe", "old zoe"], "those that begin with it come first"
+    assert found(client, "activity/actor", "149") == ["anna-149"]
+    assert found(client, "activity/actor", "anna") == [f"anna-{number:03}" for number in range(suggestions.MOST)]
+    assert len(found(client, "activity/actor")) == suggestions.MOST and found(client, "activity/actor", "%") == []
+
+
 def test_who_did_what_is_for_those_who_may_know(house: House, client: TestClient, add_job: AddJob) -> None:
     add_job("daily")
     ran(house, "aa" * 20, "")

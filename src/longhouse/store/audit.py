@@ -68,18 +68,26 @@ def acts(
     return many(db, "".join(parts) + " ORDER BY seq DESC LIMIT :limit", used)
 
 
-ACTORS = """
+EVERYBODY = """
 WITH RECURSIVE each (actor) AS (
   SELECT min(actor) FROM audit WHERE verb <> 'run.finish'
   UNION ALL
   SELECT (SELECT min(actor) FROM audit WHERE verb <> 'run.finish' AND actor > each.actor) FROM each
    WHERE each.actor IS NOT NULL
 )
-SELECT actor FROM each WHERE actor IS NOT NULL LIMIT :limit
 """
 """One step in the index for each, however many acts there are."""
+ACTORS = f"{EVERYBODY} SELECT actor FROM each WHERE actor IS NOT NULL LIMIT :limit"  # noqa: S608
+CALLED = f"""{EVERYBODY} SELECT actor FROM each WHERE instr(lower(actor), lower(:text))
+ ORDER BY instr(lower(actor), lower(:text)) > 1, lower(actor), actor LIMIT :limit
+"""  # noqa: S608
 
 
 def actors(db: Connection, limit: int) -> list[str]:
     """By name, those who have done anything."""
     return [row["actor"] for row in many(db, ACTORS, {"limit": limit})]
+
+
+def called(db: Connection, text: str, limit: int) -> list[str]:
+    """Those whose names hold `text`, first those that begin with it; whether A to Z are capitals does not count."""
+    return [row["actor"] for row in many(db, CALLED, {"text": text, "limit": limit})]
