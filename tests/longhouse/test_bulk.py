@@ -16,7 +16,7 @@ from longhouse.runs.state import Reason, RunState
 from longhouse.store import audit as audit_rows
 from longhouse.store.database import all_or_nothing
 from longhouse.store.run_search import Wanted
-from tests.conftest import HandClock
+from tests.conftest import Browser, HandClock
 
 OWNER = By("owner", "web")
 DAY = 86_400
@@ -260,3 +260,12 @@ def test_a_day_of_an_error_begins_at_the_midnight_of_the_instance(
     ran(house, "a", raised("no"))
     assert failures.list_failures(house)[0][0].days[-2:] == (2, 1)
     assert json.dumps(failures.list_failures(house)[0][0].jobs) == '{"a": 3}'
+
+
+def test_numbers_that_no_run_can_have_are_refused_in_a_sentence(browser: Browser) -> None:
+    """Python itself refuses to read one of more than 4,300 digits."""
+    for path, do in (("/runs/delete", "delete"), ("/runs/bulk", "cancel")):
+        for huge in ("9" * 17, "9" * 5000, "soon"):
+            for name in ("backfill",) if do == "cancel" else ("backfill", "confirm", "ended_by"):
+                said = browser.post(path, do=do, all="1", **{name: huge})
+                assert f"{name.capitalize()} is no whole number" in said, (path, name, len(huge))

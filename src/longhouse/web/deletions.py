@@ -17,17 +17,17 @@ from longhouse.store.run_search import Wanted
 from longhouse.web.bulk import LISTED, back_to_runs, ticked
 from longhouse.web.form_data import TheForm, wants_toast
 from longhouse.web.page import page, pages, part, sentence
-from longhouse.web.runs import FIELDS, LARGEST, fields_of
+from longhouse.web.runs import FIELDS, fields_of, number
 
 router = pages()
 
 
 @router.post("/runs/delete", dependencies=[Depends(needs("admin"))])
 def delete_runs(request: Request, house: TheHouse, caller: TheCaller, form: TheForm) -> Response:
-    confirmed = _number(form.get("confirm"))
     shown: dict[str, Any] = {"back": back_to_runs(form), "problem": ""}
     template = "delete_ask"
     try:
+        confirmed = number(form.get("confirm"), "confirm")
         plan = _plan(house, form)
         if confirmed is None:
             shown |= {"plan": plan, "listed": deletions.first(house, plan, LISTED), "asked": _asked(form, plan)}
@@ -46,7 +46,7 @@ def _plan(house: House, form: FormData) -> Plan:
         return deletions.named(house, [int(each) for each in ticked(form, "run")])
     given = {name: str(value) for name, value in form.items() if isinstance(value, str)}
     wanted = finding.runs_wanted(house, **fields_of(given))
-    return deletions.matching(house, wanted, ended_by=_number(given.get("ended_by")))
+    return deletions.matching(house, wanted, ended_by=number(given.get("ended_by"), "ended_by"))
 
 
 def _asked(form: FormData, plan: Plan) -> dict[str, str]:
@@ -65,8 +65,3 @@ def _asked(form: FormData, plan: Plan) -> dict[str, str]:
 
 def _times(wanted: Wanted) -> dict[str, str]:
     return {name: iso(at) for name in ("since", "until") if (at := getattr(wanted, name)) is not None}
-
-
-def _number(value: object) -> int | None:
-    text = str(value or "")
-    return int(text) if text.isascii() and text.isdigit() and int(text) <= LARGEST else None

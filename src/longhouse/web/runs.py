@@ -116,14 +116,26 @@ def runs_page(
     return part(request, "parts/runs.html", **shown) if part_of else page(request, "runs.html", **shown)
 
 
+def number(value: object, name: str) -> int | None:
+    """Up to LARGEST; None if nothing is given. Raises Invalid, with the field's name, for what is no such number."""
+    text = str(value or "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) <= LARGEST):
+        raise Invalid(f"{name} is no whole number up to {LARGEST}")
+    return int(text)
+
+
 def fields_of(given: Mapping[str, str]) -> dict[str, Any]:
-    """What a form or address says, as `finding.runs_wanted` takes it; what it cannot mean is left out."""
-    backfill = given.get("backfill", "")
+    """What a form or address says, as `finding.runs_wanted` takes it; a state that there is not is left out.
+
+    Raises Invalid for a backfill that is no number.
+    """
     return {
         "text": given.get("q", ""),
         "job_id": given.get("job", ""),
         "states": FILTERS.get(given.get("state", ""), FILTERS[""])[1],
-        "backfill_id": int(backfill) if backfill.isascii() and backfill.isdigit() else None,
+        "backfill_id": number(given.get("backfill"), "backfill"),
         **{name: given.get(name, "") for name in FIELDS if name not in ("q", "job", "state", "backfill")},
     }
 
