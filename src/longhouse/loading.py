@@ -144,8 +144,8 @@ def commit_outside(house: House, git: Git, state: TreeState, ahead: Ahead) -> Ou
     found = tuple(leaks.in_files(house.paths.tree, state.changed, secrets.masker(house).finds))
     _note(house, "repo_left_out", [asdict(leak) for leak in found] or None)
     but = [leak.path for leak in found]
-    if set(but).issuperset(state.changed):  # git writes its lock file even when there is nothing to add
-        return Outside(None)
+    if state.clean or (set(but).issuperset(state.changed) and not state.staged):
+        return Outside(None)  # git writes its lock file even when there is nothing to add
     ahead.begin(house)
     made = consequences.commit(
         house, git, state, but, lambda tree: describe(house, git, tree, _busy(house), ahead.child())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from longhouse import jobs, ledger, loading, queue, trials
 from longhouse.errors import LonghouseError, ManifestBroken, NotFound
 from longhouse.house import By, House
-from longhouse.repo import bootstrap, commits, panel
+from longhouse.repo import bootstrap, commits, manifest, panel
 from longhouse.store import jobs as rows
 from longhouse.store import settings
 from longhouse.triggers import trigger_of
@@ -214,16 +215,45 @@ def test_after_any_edits_the_next_due_time_is_that_of_the_manifest(home: House, 
 
 
 def test_a_change_is_read_by_one_child_and_a_file_that_is_left_out_by_none(home: House, monkeypatch):
-    started = []
-    start = home.launcher.start
+    """And the child starts before git stages."""
+    started, staged_after = [], []
+    start, early, stage = home.launcher.start, manifest.early, commits.stage
     monkeypatch.setattr(home.launcher, "start", lambda spec: started.append(spec.marker) or start(spec))
+    asked = []
+    monkeypatch.setattr(manifest, "early", lambda *words: asked.append(words) or early(*words))
+    monkeypatch.setattr(
+        commits, "stage", lambda *words, **more: staged_after.append(len(asked)) or stage(*words, **more)
+    )
     load(home, "id='a', every=60")
-    assert len(started) == 1, "a schedule is read before it is committed"
+    assert (len(started), staged_after) == (1, [1]), "a schedule is read before it is committed"
     (home.paths.tree / "jobs" / "work.py").write_text("def run(n: int = 1):\n    return {'n': n + 1}\n")
     loading.settle(home)
-    assert len(started) == 2, "a function afterwards"
+    assert (len(started), staged_after) == (2, [1, 2]), "a function afterwards"
     (home.paths.tree / "notes.txt").write_text("ghp_" + "a1B2c3D4e5" * 3 + "a1B2c3\n")
     loading.settle(home)
-    assert len(started) == 2
+    assert (len(started), len(asked)) == (2, 2)
     with home.db.read() as db:
         assert [leak["path"] for leak in settings.get(db, "repo_left_out")] == ["notes.txt"]
+
+
+def test_a_file_with_a_secret_that_somebody_staged_is_staged_no_more(home: House):
+    """Else it would be said to be committed soon, and every other change would wait for it."""
+    (home.paths.tree / "notes.txt").write_text("ghp_" + "a1B2c3D4e5" * 3 + "a1B2c3\n")
+    subprocess.run(["git", "add", "notes.txt"], cwd=home.paths.tree, check=True)
+    assert panel.status(home).staged
+    loading.settle(home)
+    status = panel.status(home)
+    assert (status.dirty, status.staged, [leak.path for leak in status.left_out]) == (True, False, ["notes.txt"])
+
+
+def test_what_the_instance_stages_itself_is_nobodys_to_commit(home: House, monkeypatch):
+    seen, stage = [], commits.stage
+
+    def staged(*words, **more):
+        found = stage(*words, **more)
+        seen.append((commits.state(bootstrap.opened(home.paths)).staged, panel.status(home).staged))
+        return found
+
+    monkeypatch.setattr(commits, "stage", staged)
+    load(home, "id='a', every=60")
+    assert seen == [(True, False)]

@@ -14,6 +14,7 @@ from longhouse.launch.python import Interpreter
 from longhouse.launch.sdk import sdk
 from longhouse.repo import manifest
 from longhouse.repo.manifest import Reader
+from tests.instance import until
 
 REGISTER = "from zerg.jobs import JobConfig, job_registry\n"
 SPEC_EXAMPLE = """\
@@ -274,7 +275,7 @@ def test_the_second_child_is_ended_as_the_first_would_be(tree, read):
     assert "still not read after" in error.message and error.place == "jobs/a.py:4"
 
 
-def test_an_early_child_is_for_the_first_who_asks_and_ends_unasked(parts, tree):
+def test_an_early_child_is_for_the_first_who_asks_and_ends_unasked(parts, tree, monkeypatch):
     launcher, copy, work = parts
     reader = Reader(launcher, copy, work)
     (tree / "manifest.py").write_text(REGISTER)
@@ -282,9 +283,14 @@ def test_an_early_child_is_for_the_first_who_asks_and_ends_unasked(parts, tree):
         child = take()
         assert child is not None and take() is None
         assert manifest.load(reader, child, tree, script_interpreter=lambda file: Interpreter.base()) == ()
+    started = []
+    start = launcher.start
+    monkeypatch.setattr(launcher, "start", lambda spec: started.append(start(spec)) or started[-1])
     with manifest.early(reader, Interpreter.base()):
         pass
     assert list(work.iterdir()) == [], "the children's folders are gone"
+    [unasked] = started
+    until(lambda: not Path(f"/proc/{unasked.pid}").exists())
 
 
 def test_an_early_child_that_cannot_start_is_said_to_the_one_who_asks(parts, tree):

@@ -250,7 +250,7 @@ def test_what_is_staged_is_said_to_be_left_to_who_staged_it(fresh: Lived) -> Non
     assert "Changes settle" in fresh.get("/repo") and panel.status(fresh.house).staged is False
     subprocess.run(["git", "add", "notes.md"], cwd=tree, check=True)
     text = fresh.get("/repo")
-    assert "Yours to commit" in text and "left for a minute to whoever staged it" in text
+    assert "Yours to commit" in text and "left to whoever staged it" in text
     assert panel.status(fresh.house).staged is True
 
 

@@ -40,7 +40,7 @@ class RepoShown(BaseModel):
     loaded_commit: str | None = Field(description="The last commit whose manifest loaded: what runs.")
     dirty: bool
     staged: bool = Field(
-        description="Somebody staged some of it with git: it is committed a minute later, unless he does."
+        description="Somebody staged some of it with git: it is committed within a minute, unless he does."
     )
     blocked: str | None = Field(description="Why nothing is committed now.")
     left_out: list[LeakShown] = Field(description="Files that hold a secret and are in no commit.")

@@ -18,7 +18,7 @@ from longhouse.paths import Paths
 
 COMMITS = "/api/jobs/repo/commits"
 
-STAGED = "staged with git: yours to commit for a minute, then committed"
+STAGED = "staged with git: yours to commit; committed within a minute"
 
 
 @click.group()

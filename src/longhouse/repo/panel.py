@@ -27,7 +27,8 @@ class Status:
     """Why nothing is committed now."""
     changed: tuple[str, ...]
     staged: bool = False
-    """Somebody staged some of it with git: it is left to his own commit for `watch.STAGED_SECONDS`."""
+    """Somebody staged some of it with git: it is left to his own commit for `watch.STAGED_SECONDS`, at most until the
+    instance commits for another reason: before a sync, at a start."""
     left_out: tuple[Leak, ...] = ()
     """Files that hold a secret and are in no commit."""
     remote: str | None = None
@@ -49,6 +50,7 @@ def status(house: House) -> Status:
     address, synced = None if where is None else where.url, sync.state(house)
     try:
         git = bootstrap.opened(house.paths)
+        ours = house.repo_lock.locked()  # the instance stages, too, before it reads what it is to commit
         state = commits.state(git)
         loaded = commits.loaded(git)
     except LonghouseError as error:
@@ -66,7 +68,7 @@ def status(house: House) -> Status:
         dirty=not state.clean,
         blocked=state.blocked or noted,
         changed=state.changed,
-        staged=state.staged,
+        staged=state.staged and not (ours or house.repo_lock.locked()),
         left_out=left_out(house),
         remote=address,
         sync=synced,
