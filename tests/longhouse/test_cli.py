@@ -201,7 +201,7 @@ def test_what_somebody_staged_is_said_to_be_his_to_commit(served: Served, cli: C
         ended = cli("repo", "status")
     finally:
         subprocess.run(["git", "rm", "-q", "-f", "notes.md"], cwd=notes.parent, check=True)
-    assert re.search("^Uncommitted +yes, staged with git: yours to commit for a minute", ended.out, re.MULTILINE)
+    assert re.search("^Uncommitted +yes, staged with git: yours to commit", ended.out, re.MULTILINE)
 
 
 def test_doctor_names_each_check(cli: Cli) -> None:
@@ -506,6 +506,7 @@ def test_runs_are_looked_for_by_every_filter(cli: Cli) -> None:
     assert cli("runs", "list", "--search", "nothing of the kind").err == "No runs.\n"
     assert cli("runs", "list", "--fingerprint", "0" * 16).err == "No runs.\n"
     assert "--job is empty" in cli("runs", "list", "--job", "").err
+    assert "--error is empty" in cli("runs", "rerun", "--error", " ", "--yes").err
 
 
 def test_what_fails_the_same_way_is_one_line(cli: Cli) -> None:

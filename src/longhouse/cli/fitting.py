@@ -45,10 +45,15 @@ def fitting(states: Sequence[str]) -> Decorator:
 
 
 def as_asked(given: dict[str, Any]) -> dict[str, Any]:
-    """What was given of them, as the API takes it. Raises click.UsageError for an empty one: to the API that is none,
-    and who deletes the runs of "$JOB" does not mean all of them where JOB is not set."""
+    """What was given of them, as the API takes it. Raises click.UsageError for an empty one."""
     for name, value in given.items():
-        if value == "":
-            raise click.UsageError(f"--{NAMES.get(name, name)} is empty; leave it out, or say which runs")
+        refuse_empty(NAMES.get(name, name), value)
     wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
     return {name: value for name, value in wanted.items() if value not in (None, [])}
+
+
+def refuse_empty(option: str, value: Any) -> None:
+    """To the API an empty word is no condition, and who deletes the runs of "$JOB" does not mean all of them where JOB
+    is not set. Raises click.UsageError."""
+    if isinstance(value, str) and not value.strip():
+        raise click.UsageError(f"--{option} is empty; leave it out, or say which runs")

@@ -9,7 +9,7 @@ import click
 
 from longhouse.cli import following, terminal
 from longhouse.cli.call import Call, aligned, command
-from longhouse.cli.fitting import STATES, as_asked, fitting
+from longhouse.cli.fitting import STATES, as_asked, fitting, refuse_empty
 from longhouse.cli.jobs import JOB, PARAMS, TIMEOUT, job_ids, values
 from longhouse.cli.repo import diff_lines
 from longhouse.cli.terminal import line, plain
@@ -277,6 +277,7 @@ def rerun(
     if (run_id is None) == (error is None):
         raise click.UsageError("name a run, or an error with --error")
     if error is not None:
+        refuse_empty("error", error)
         if params or debug is not None or wait or follow:
             raise click.UsageError("--error goes with --latest, --same-commit and --yes alone")
         return _rerun_all(call, error, commit, yes)
