@@ -107,10 +107,11 @@ def test_below_a_folder_neither_dots_nor_links_are_followed(tmp_path, path, kern
 @pytest.mark.parametrize("together", [True, False])
 def test_many_files_change_as_each_would_alone_and_what_is_in_the_way_stays(tmp_path, together, monkeypatch):
     monkeypatch.setattr(beneath, "FEW", 0 if together else 16)
-    synced: list[int] = []
-    fsync, flush = os.fsync, beneath._flush
-    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(handle) or fsync(handle))
-    monkeypatch.setattr(beneath, "_flush", lambda root: synced.append(-1) or flush(root))
+    done: list[str] = []
+    fsync, flush, placed = os.fsync, beneath._flush, beneath._placed
+    monkeypatch.setattr(os, "fsync", lambda handle: done.append("one flushed") or fsync(handle))
+    monkeypatch.setattr(beneath, "_flush", lambda root: done.append("all flushed") or flush(root))
+    monkeypatch.setattr(beneath, "_placed", lambda *words: done.append("placed") or placed(*words))
     for name, data in {"old.py": b"old", "newer.py": b"newer", "gone.py": b"old", "kept.py": b"newer"}.items():
         (tmp_path / name).write_bytes(data)
     (tmp_path / "link.py").symlink_to(tmp_path / "old.py")
@@ -135,7 +136,27 @@ def test_many_files_change_as_each_would_alone_and_what_is_in_the_way_stays(tmp_
     assert files == {"old.py": b"new", "newer.py": b"newer", "kept.py": b"newer", "deep/er/new.py": b"new"}
     assert there["deep/er/new.py"].stat().st_mode & 0o777 == 0o755
     assert there["link.py"].is_symlink() and there["folder.py"].is_dir() and "over.py" not in there
-    assert (synced.count(-1), synced[-1] == -1) == ((2, True) if together else (0, False))
+    if together:
+        files = [each for each in done if each != "one flushed"]  # a folder that was made
+        assert files == ["all flushed", *["placed"] * files.count("placed"), "all flushed"]
+    else:
+        assert "all flushed" not in done and done.count("one flushed") > done.count("placed")
+
+
+def test_a_folder_that_goes_while_many_files_are_written_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(beneath, "FEW", 0)
+    create, gone = beneath._create, []
+
+    def goes(folder, name, data, mode, *, synced):
+        if not gone:
+            gone.append(name)
+            (tmp_path / "deep").rmdir()
+        create(folder, name, data, mode, synced=synced)
+
+    monkeypatch.setattr(beneath, "_create", goes)
+    puts = [beneath.Put("deep/one.py", b"one", None), beneath.Put("two.py", b"two", None)]
+    beneath.put_all(tmp_path, puts)
+    assert (tmp_path / "deep" / "one.py").read_bytes() == b"one" and (tmp_path / "two.py").read_bytes() == b"two"
 
 
 def test_when_the_disk_is_full_nothing_of_many_files_has_changed_and_nothing_is_left(tmp_path, monkeypatch):

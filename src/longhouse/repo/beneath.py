@@ -97,9 +97,12 @@ def put_all(root: Path, puts: Sequence[Put]) -> None:
     try:
         for each in puts:
             if each.data is not None:
-                with _what_is_in_the_way_stays(), _folder(root, each.path, make=True) as (folder, _):
-                    ready[each] = _temporary()
-                    _create(folder, ready[each], each.data, each.mode, synced=False)
+                try:
+                    with _what_is_in_the_way_stays(), _folder(root, each.path, make=True) as (folder, _):
+                        ready[each] = _temporary()
+                        _create(folder, ready[each], each.data, each.mode, synced=False)
+                except FileNotFoundError:  # somebody removed the folder just now: it is made again below, or stays gone
+                    ready.pop(each, None)
         _flush(root)
         for each in puts:
             with _what_is_in_the_way_stays():
