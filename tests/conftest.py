@@ -58,8 +58,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for worker in range(workers):
         piece = (total - len(items)) // (workers - worker)
         first = [item for group in long[worker::workers] for item in group]
-        items += first + rest[: piece - len(first)]
-        del rest[: max(0, piece - len(first))]
+        room = max(0, piece - len(first))
+        items += first + rest[:room]
+        del rest[:room]
     items += rest
 
 
