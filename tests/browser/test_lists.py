@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from longhouse import history, jobs
 from longhouse.house import House
-from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab
+from longhouse.store import jobs as job_rows
+from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab, wait_until
 from tests.browser.furnished import OWNER, empty_house, furnish
 
 pytestmark = pytest.mark.browser
@@ -245,17 +246,22 @@ def test_runs_are_deleted_from_the_list_and_from_their_own_page(lived: tuple[Hou
     page.locator("#bulk").get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog", name="Delete 2 runs?")
     expect(dialog).to_contain_text("attempts, output and artifacts, and cannot be brought back")
-    expect(dialog.get_by_role("button", name="Delete 2 runs")).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(dialog).to_be_hidden()
-    assert history.get(house, ticked[0]).state == "succeeded", "Escape does nothing"
+    expect(dialog).to_contain_text("What was due stays in the ledger.")
+    expect(dialog.get_by_role("link", name="Do not")).to_be_focused()  # an Enter that is held deletes nothing
+    for key in ("Escape", "Enter"):
+        page.keyboard.press(key)
+        expect(dialog).to_be_hidden()
+        expect(page.locator("#bulk").get_by_role("button", name="Delete")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(dialog).to_be_visible()
+    assert history.get(house, ticked[0]).state == "succeeded", "neither does anything"
     expect(other.locator("h1")).to_contain_text(f"Run {ticked[0]}")
-    page.keyboard.press("Enter")
-    expect(dialog).to_be_visible()
+    press_until(page, "Shift+Tab", "Delete 2 runs")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="2 runs deleted")).to_contain_text("of output and artifacts went with them")
     page.keyboard.press("Enter")
     expect(page.locator("#run-list tbody tr")).to_have_count(len(ended) - 2)
+    expect(page.get_by_label("Select all shown")).to_be_focused()
     expect(other.locator("h1")).to_have_text(f"There is no run {ticked[0]}")
     PROBLEMS[other] = [each for each in PROBLEMS[other] if "404" not in each]
     other.close()
@@ -268,6 +274,19 @@ def test_runs_are_deleted_from_the_list_and_from_their_own_page(lived: tuple[Hou
     expect(page).to_have_url(re.compile("/runs$"))
     page.goto("/jobs/reindex-search/firings")
     expect(page.get_by_text("no longer kept")).to_have_count(3)
+
+
+def test_the_focus_stays_at_the_list_when_the_last_of_it_is_deleted(lived: tuple[House, Page]) -> None:
+    _, page = lived
+    page.goto("/runs?job=check-website&state=degraded")
+    page.get_by_label("Select all shown").check()
+    page.locator("#bulk").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete 1 run").click()
+    expect(page.get_by_role("dialog", name="1 run deleted")).to_be_visible()
+    expect(page.locator("#run-list")).to_contain_text("No such runs")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("main")).to_be_focused()
 
 
 def test_filters_suggest_what_there_is(lived: tuple[House, Page]) -> None:
@@ -289,3 +308,74 @@ def test_filters_suggest_what_there_is(lived: tuple[House, Page]) -> None:
     page.keyboard.type("weat")
     expect(page.locator("#job-offered option")).to_have_count(1)
     assert page.locator("#job-offered option").get_attribute("label") == "Fetch the forecast for the greenhouse."
+
+
+def test_a_name_that_has_to_fit_whole_is_looked_for_once_it_is_one(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Projects, where they are too many to choose from: half a name would be that of no job."""
+    with empty_house(tmp_path_factory.mktemp("projects") / "data") as house:
+        furnish(house)
+        spec = jobs.get_job(house, "weather").job.spec
+        with house.db.write() as db:
+            for number in range(41):
+                made = spec.replace(id=f"job-{number}", project=f"team-{number:02}")
+                job_rows.put(db, made, enabled=True, commit="0" * 40, environment="", now=house.clock.now())
+        with serving(house) as address:
+            page = signed_in(browser, link_of(house, address))
+            page.goto("/jobs")
+            everything = page.locator("#jobs th .id").count()
+            field = page.get_by_label("Project")
+            field.press_sequentially("team-1")
+            expect(page.locator("#project-offered option")).to_have_count(10)
+            page.wait_for_timeout(400)  # longer than anything waits for the next key
+            assert page.url.endswith("/jobs") and page.locator("#jobs th .id").count() == everything
+            field.press("7")
+            expect(page.locator("#jobs th .id")).to_have_text(["job-17"])
+            assert page.url.endswith("?project=team-17")
+            field.fill("team")
+            expect(page.locator("#project-offered option")).to_have_count(20)
+            page.keyboard.press("Tab")
+            expect(page.locator("#jobs")).to_contain_text("No job fits")
+            field.fill("")
+            expect(page.locator("#jobs th .id")).to_have_count(everything)
+            assert PROBLEMS[page] == []
+            page.context.close()
+
+
+HELD = """() => {
+  const { fetch } = window;
+  window.held = [];
+  window.fetch = (address, ...more) => String(address).includes("/api/suggestions/")
+    ? new Promise((answer) => held.push(answer)) : fetch(address, ...more);
+}"""
+ANSWER = 'held[1]({ ok: true, json: async () => ({ items: [{ value: "weather", about: "" }] }) })'
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "after"),
+    [
+        ("", "held[0]({ ok: false })", ""),
+        (
+            "held[0]({ ok: true, json: () => new Promise((read) => { window.read = read; }) })",
+            "",
+            "read({ items: [] })",
+        ),
+    ],
+    ids=["fails", "is read slowly"],
+)
+def test_an_earlier_question_is_nothing_to_the_answer_of_a_later_one(
+    lived: tuple[House, Page], before: str, between: str, after: str
+) -> None:
+    _, page = lived
+    page.goto("/runs")
+    page.evaluate(HELD)
+    page.locator("#job").focus()
+    wait_until(lambda: page.evaluate("held.length") == 1)
+    page.evaluate(f"() => {{ {before} }}")
+    page.keyboard.type("weather")
+    wait_until(lambda: page.evaluate("held.length") == 2)
+    for each in (between, ANSWER, after):
+        page.evaluate(f"() => {{ {each} }}")
+    page.wait_for_timeout(50)  # nothing else is to come
+    expect(page.locator("#job-offered option")).to_have_count(1)

@@ -7,7 +7,7 @@ const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 // --- looking: the form is the address, the list follows --------------------------------------------------------------
 
-const finder = one("form[data-filter]");
+const finder = one("form[data-filter]"), dialog = document.getElementById("asked");
 let waits = 0;
 
 function look() {
@@ -26,9 +26,16 @@ if (finder) {
   finder.addEventListener("submit", (event) => { event.preventDefault(); look(); });
   finder.addEventListener("input", (event) => {
     clearTimeout(waits);
+    if (event.target.matches("[data-whole]") && !offered(event.target)) return;
     const typed = event.target.matches("input:not([type=radio])");
     waits = setTimeout(look, typed ? TYPING_MS : 0);
   });
+  finder.addEventListener("change", (event) => { if (event.target.matches("[data-whole]")) look(); });
+}
+
+/** Whether the text is a whole value: half of one fits nothing, and the list would be empty while somebody types. */
+function offered({ value, list }) {
+  return !value || [...list.options].some((option) => option.value === value);
 }
 
 // --- choosing: what is ticked stays so while the list is renewed; what is no longer shown is not chosen ---------------
@@ -51,6 +58,12 @@ function count() {
   const text = everything?.checked ? "Everything selected" : chosen.size ? `${chosen.size} selected` : told.dataset.plain;
   if (told.textContent !== text) told.textContent = text;
   for (const button of all("button[name=do]", bar)) button.disabled = !some;
+}
+
+/** Where the focus goes on if what had it is gone or off: who works with keys stays at the list. */
+function land() {
+  const here = document.activeElement;
+  if (here === document.body || here.disabled || dialog?.contains(here)) (one("#bulk [data-all]") ?? one("main")).focus();
 }
 
 function settle() {
@@ -81,12 +94,15 @@ document.addEventListener("toggle", (event) => {
   if (event.target.matches?.("details[data-group]")) closed[event.target.open ? "delete" : "add"](event.target.dataset.group);
 }, true);
 
-document.addEventListener("htmx:after:swap", settle);
+let atBar = false;
+document.addEventListener("htmx:before:swap", () => { atBar = Boolean(document.activeElement.closest("#bulk")); });
+document.addEventListener("htmx:after:swap", () => {
+  settle();
+  if (atBar) land();
+});
 settle();
 
 // --- asking: the question and what came of it, in a dialog -----------------------------------------------------------
-
-const dialog = document.getElementById("asked");
 
 document.addEventListener("submit", async (event) => {
   const form = event.target, button = event.submitter;
@@ -124,3 +140,4 @@ dialog?.addEventListener("click", (event) => {
   event.preventDefault();
   dialog.close();
 });
+dialog?.addEventListener("close", land);

@@ -8,15 +8,21 @@ function options(items) {
   return items.map(({ value, about }) => Object.assign(document.createElement("option"), { value: shown(value), label: shown(about), textContent: shown(about) }));
 }
 
+async function fetched(address) {
+  const answer = await fetch(address, { headers: { Accept: "application/json" } });
+  return answer.ok ? answer.json() : null;
+}
+
 for (const field of document.querySelectorAll("input[data-offered]")) {
   let wait = 0, asked = null;
   const ask = async () => {
     const text = field.value;
     if (text === asked) return;
     asked = text;
-    const answer = await fetch(field.dataset.offered + encodeURIComponent(text), { headers: { Accept: "application/json" } }).catch(() => null);
-    if (!answer?.ok) asked = null;
-    else if (asked === text) field.list.replaceChildren(...options((await answer.json()).items));
+    const found = await fetched(field.dataset.offered + encodeURIComponent(text)).catch(() => null);
+    if (asked !== text) return;  // something else was asked meanwhile
+    if (found) field.list.replaceChildren(...options(found.items));
+    else asked = null;
   };
   field.addEventListener("focus", ask);
   field.addEventListener("input", () => {
