@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from longhouse import history, jobs, loading
+from longhouse import deletions, history, jobs, loading
 from longhouse.house import House
 from longhouse.queue import Ending
 from longhouse.runs.state import Reason, RunState
@@ -97,6 +97,14 @@ def test_what_ends_is_counted_and_drawn_without_a_reload(page: Page, house: Hous
     expect(page.locator("#figures")).to_contain_text("OSError: no rain", timeout=10_000)
     expect(page.locator("#figures")).not_to_contain_text("at all")
     drawn(page, count + 1)
+
+
+def test_a_run_that_is_deleted_goes_from_the_chart(page: Page, house: House) -> None:
+    page.goto("/jobs/weather")
+    runs = [run for run in history.list_runs(house, job_id="weather")[0] if run.started_at and run.finished_at]
+    drawn(page, len(runs))
+    deletions.carry_out(house, deletions.named(house, [runs[-1].id]), OWNER, confirm=1)
+    drawn(page, len(runs) - 1)
 
 
 def test_a_job_that_never_ran_says_how_to_run_it_and_loads_no_chart(page: Page) -> None:

@@ -150,15 +150,19 @@ async function fetched() {
 
 async function draw() {
   const found = await fetched();
-  if (!found?.length) return;
+  if (!found) return;
   runs = found;
+  under = runs.find((run) => run.id === under?.id) ?? null;
+  if (!under) document.getElementById("chart-run").textContent = "";
+  plot?.destroy();
+  plot = null;
+  chart.dataset.drawn = runs.length;
+  if (!runs.length) return;  // all deleted
   readColours();
   const all = runs.map((run) => run.took).sort((a, b) => a - b), steep = all.at(-1) > FLAT * all[all.length >> 1];
-  plot?.destroy();
   plot = new uPlot(options(chart.clientWidth, steep), [runs.map((run) => run.at), runs.map((run) => run.took)], chart);
   plot.over.addEventListener("click", () => { if (under) location.assign(`/runs/${under.id}`); });
   plot.over.addEventListener("auxclick", () => { if (under) window.open(`/runs/${under.id}`, "_blank", "noopener"); });
-  chart.dataset.drawn = runs.length;
 }
 
 if (chart && window.uPlot) {
@@ -167,7 +171,9 @@ if (chart && window.uPlot) {
   new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   document.addEventListener("longhouse", ({ detail: { type, data } }) => {
-    if (data?.job !== chart.dataset.job || !["run.finished", "run.cancelled"].includes(type)) return;
+    const { job } = chart.dataset;
+    const ended = ["run.finished", "run.cancelled"].includes(type) && data.job === job;
+    if (!ended && !(type === "run.deleted" && data.jobs.includes(job))) return;
     clearTimeout(timer);
     timer = setTimeout(draw, LOOK_MS);
   });
