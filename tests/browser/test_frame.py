@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -66,6 +66,15 @@ def fails(house: House, job_id: str) -> int:
         house, run.id, claimed.attempt, Ending(state=RunState.FAILED, reason=Reason.EXCEPTION, message="It broke.")
     )
     return run.id
+
+
+def happens(page: Page, what: Callable[[], bool]) -> None:
+    """Waits for it and hears what the browser asks meanwhile, which a sleep would not."""
+    for _ in range(1000):
+        if what():
+            return
+        page.wait_for_timeout(10)
+    raise AssertionError("it did not happen in time")
 
 
 def clear(house: House) -> None:
@@ -261,12 +270,19 @@ def test_the_list_of_keys_opens_and_switches_single_keys_off_for_good(place: Pla
         page.keyboard.press(key)
     assert not page.locator("#help").is_visible()
     assert page.evaluate("document.activeElement === document.body")
+    place.goto(f"/runs/{place.runs['failed']}")
+    page.locator("#log").focus()
+    page.keyboard.press("j")
+    expect(page.locator("#log")).to_be_focused()
     page.get_by_role("button", name="Keyboard shortcuts").click()
     page.get_by_role("switch", name="Single-key shortcuts").click()
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
+    page.locator("#log").focus()
+    page.keyboard.press("j")
+    expect(page.locator("#log .l > a:focus")).to_have_count(1)
 
 
 def test_the_palette_finds_jobs_runs_pages_and_things_to_do(place: Place) -> None:
@@ -314,15 +330,53 @@ def test_enter_waits_for_the_answer_to_what_was_typed_last(place: Place) -> None
 
     page.route("**/api/search?*", hold)
     page.keyboard.press("Control+k")
-    wait_until(lambda: page.wait_for_timeout(10) or len(late) == 1)
+    happens(page, lambda: len(late) == 1)
     page.get_by_role("combobox", name="Find a page").fill(str(place.runs["failed"]))
-    wait_until(lambda: page.wait_for_timeout(10) or len(late) == 2)
+    happens(page, lambda: len(late) == 2)
     page.keyboard.press("Enter")
     for route in late:
         with suppress(Error):  # the first question was taken back
             route.continue_()
     page.wait_for_url(f"**/runs/{place.runs['failed']}")
     page.unroute("**/api/search?*")
+
+
+def test_enter_pressed_twice_acts_once_and_escape_takes_it_back(place: Place) -> None:
+    page = place.goto("/")
+    late: list[Route] = []
+    sent: list[str] = []
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    def seen(route: Route) -> None:
+        sent.append(route.request.method)
+        route.fulfill(content_type="text/html", body='<div class="toast">Seen.</div>')
+
+    def chosen_while_the_answer_is_late(*keys: str) -> None:
+        page.route("**/api/search?*", hold)
+        page.keyboard.press("Control+k")
+        page.keyboard.type("mark failures")
+        happens(page, lambda: any("mark" in route.request.url for route in late))
+        for key in keys:
+            page.keyboard.press(key)
+        page.unroute("**/api/search?*")
+        for route in late:
+            with suppress(Error):  # taken back by now
+                route.continue_()
+        late.clear()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        page.keyboard.press("Control+k")  # a later question: once it is answered, the earlier one is over
+        page.keyboard.type("weath")
+        expect(page.get_by_role("option", selected=True)).to_contain_text("weather")
+        page.keyboard.press("Escape")
+
+    page.route("**/seen", seen)
+    chosen_while_the_answer_is_late("Enter", "Enter", "Enter")
+    assert sent == ["POST"]
+    chosen_while_the_answer_is_late("Enter", "Escape")
+    assert sent == ["POST"], "Escape takes Enter back"
+    page.unroute("**/seen")
 
 
 def test_a_page_is_dark_where_the_system_is(place: Place, look: Look) -> None:

@@ -222,7 +222,7 @@ function choose(number, scroll = true) {
 
 function take() {
   const chosen = options[at];
-  if (!chosen) return;
+  if (!chosen || !palette.open) return;  // closed meanwhile, or taken: Enter pressed twice waits for one answer
   palette.close();
   chosen.act();
 }
@@ -267,6 +267,7 @@ text.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+palette.addEventListener("close", forget);
 one("#find").addEventListener("click", open);
 
 show();

@@ -23,8 +23,8 @@ const tell = (name) => document.dispatchEvent(new CustomEvent(name));
 
 function kept(name, value) {
   try {
-    if (value !== undefined) localStorage.setItem(`log.${name}`, value);
-    return localStorage.getItem(`log.${name}`);
+    if (value !== undefined) localStorage.setItem(name, value);
+    return localStorage.getItem(name);
   } catch { return null; }  // storage may be forbidden
 }
 
@@ -263,7 +263,7 @@ function picked(event) {
 /** j and k go from line to line while the output has the focus: Enter links to the line, with Shift to all from the last one. */
 function walked(event) {
   const step = { j: 1, k: -1 }[event.key];
-  if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!step || event.ctrlKey || event.metaKey || event.altKey || kept("keys") === "off") return;
   event.preventDefault();
   const found = [...log.querySelectorAll(".l > a")], here = found.indexOf(document.activeElement);
   const top = log.getBoundingClientRect().top;
@@ -300,10 +300,10 @@ function bind() {
   if (!by("log-tools")) return;
   by("log-go").hidden = true;
   by("follow").hidden = !live();
-  toggle("wrap", (kept("wrap") ?? String(innerWidth < 720)) === "true");
-  toggle("times", kept("times") === "true");
+  toggle("wrap", (kept("log.wrap") ?? String(innerWidth < 720)) === "true");
+  toggle("times", kept("log.times") === "true");
   for (const name of ["wrap", "times"]) {
-    by(name).onclick = () => { toggle(name, kept(name, !log.classList.contains(name)) === "true"); };
+    by(name).onclick = () => { toggle(name, kept(`log.${name}`, !log.classList.contains(name)) === "true"); };
   }
   by("follow").onclick = () => { if (stuck) { leave(); stick(); } else toEnd(); };
   by("news").onclick = () => { toEnd(); log.focus({ preventScroll: true }); };
