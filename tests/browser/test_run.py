@@ -177,8 +177,10 @@ def test_one_stream_alone(home: Home) -> None:
 def test_a_window_of_lines_is_kept_whichever_way_the_reader_goes(home: Home) -> None:
     page, log = home.page, home.page.locator("#log")
     home.open(f"/runs/{home.long}")
-    for _ in range(5):
+    # how many times, depends on what comes by itself as one gets near the top
+    while int((page.locator("#log .l").last.get_attribute("id") or "")[1:]) > 19_500:
         first = page.locator("#log .l").first.get_attribute("id")
+        assert first != "L1", "the whole output is on the page"
         page.locator("#earlier").click()
         expect(page.locator("#log .l").first).not_to_have_id(first or "")
     log.evaluate("(log) => { log.scrollTop = log.scrollHeight / 2; }")

@@ -192,8 +192,9 @@ async function earlier() {
     const place = log, found = await part(`before=${log.dataset.first}`);
     if (!found || place !== log) return;
     leave();
-    const height = log.scrollHeight, top = log.scrollTop;
     const held = document.activeElement === by("earlier");
+    const away = held && log.scrollTop > log.clientHeight;  // pressed once more where it was left: on from its place
+    const height = log.scrollHeight, top = away ? 0 : log.scrollTop;
     log.querySelector(".earlier")?.remove();
     log.prepend(...[...found.children].filter((line) => line.id !== "no-output"));
     log.dataset.first = found.dataset.first;
