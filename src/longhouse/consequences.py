@@ -7,6 +7,7 @@ nothing to them, is committed at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ Described = tuple[tuple[JobDescription, ...], dict[str, str]]
 """What a manifest registers, and the key of each job's environment."""
 Describe = Callable[[str], Described]
 """Of the id of a tree, whose checkout is there afterwards."""
+Describing = Callable[[], AbstractContextManager[Describe]]
+"""Entered before the tree is staged, to describe it once."""
 Trailers = tuple[tuple[str, str], ...]
 
 MOST_AT_ONCE = 3
@@ -50,14 +53,15 @@ class Outside:
         return self.read if self.committed is not None and self.committed.commit == commit else None
 
 
-def commit(house: House, git: Git, state: TreeState, but: Sequence[str], describe: Describe) -> Outside:
+def commit(house: House, git: Git, state: TreeState, but: Sequence[str], describing: Describing) -> Outside:
     """Everything in the tree `but` these paths becomes a commit. What is wrong with it is no reason to leave it out."""
     if _inside_functions(house, git, state):
         return Outside(commits.commit_all(git, but=but, state=state))
     _forget_locks(house, state.changed)
     for _ in range(TRIES):
         try:
-            return _with_consequences(house, git, state, but, describe)
+            with describing() as describe:
+                return _with_consequences(house, git, state, but, describe)
         except commits.Overtaken:
             state = commits.state(git)
     return Outside(None)  # somebody commits all the time; the next look finds what is left

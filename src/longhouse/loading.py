@@ -5,15 +5,15 @@ What runs is the last commit that loaded. A commit that does not load changes no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from longhouse import audit, consequences, jobs, ledger, pauses, secrets
-from longhouse.consequences import Described, NoEnvironment, Outside
+from longhouse.consequences import Describe, Described, NoEnvironment, Outside
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.jobs import Manifest
@@ -47,26 +47,12 @@ class Loaded:
     environments: Mapping[str, str]
 
 
-class Ahead(ExitStack):
-    """The reader of a manifest, which starts while git commits what it is to read: who reads first gets it."""
-
-    _take: Callable[[], Child | None] = staticmethod(lambda: None)
-
-    def begin(self, house: House) -> None:
-        if not (house.paths.tree / REQUIREMENTS).exists():  # else they say which interpreter reads it
-            self._take = self.enter_context(reading.early(_reader(house), house.environments.base))
-
-    def child(self) -> Child | None:
-        """None: start one."""
-        return self._take()
-
-
 def settle(house: House, *, tree: bool = True) -> None:
     """Bring pending overrides into jobs.toml, commit everything if the `tree` has come to rest, load what is new.
 
     Does not raise for what is in the tree: that is recorded, and shown on every surface.
     """
-    with house.repo_lock, Ahead() as ahead:
+    with house.repo_lock:
         git, made = bootstrap.opened(house.paths), Outside(None)
         try:
             changes.complete(git, commits.branch(git))
@@ -75,11 +61,11 @@ def settle(house: House, *, tree: bool = True) -> None:
                 with suppress(ManifestBroken):  # a jobs.toml that cannot be read is committed too, and said by the load
                     state = _write_overrides(house, git, state)
                 if tree:
-                    made = commit_outside(house, git, state, ahead)
+                    made = commit_outside(house, git, state)
             _note(house, "repo_blocked", state.blocked)
         except LonghouseError as error:
             _note(house, "repo_blocked", error.message)
-        load_head(house, git, made, ahead)
+        load_head(house, git, made)
 
 
 def boot(house: House) -> ManifestBroken | None:
@@ -87,14 +73,14 @@ def boot(house: House) -> ManifestBroken | None:
 
     The commit that this version loaded last time is not read again.
     """
-    with house.repo_lock, Ahead() as ahead:
+    with house.repo_lock:
         git = bootstrap.opened(house.paths)
         changes.complete(git, commits.branch(git))
         state, made = commits.state(git), Outside(None)
         if state.blocked is None:
             with suppress(ManifestBroken):
                 state = _write_overrides(house, git, state)
-            made = commit_outside(house, git, state, ahead)
+            made = commit_outside(house, git, state)
         head = git.head()
         with house.db.read() as db:
             known = settings.get(db, "loaded_by") == house.version
@@ -103,7 +89,7 @@ def boot(house: House) -> ManifestBroken | None:
             return None
         if known and now.ok and now.loaded_commit == head.commit:
             return None
-        broken = load(house, git, head.commit, made.read_of(head.commit), ahead)
+        broken = load(house, git, head.commit, made.read_of(head.commit))
     if broken is None:
         with house.db.write() as db:
             settings.put(db, "loaded_by", house.version)
@@ -138,18 +124,14 @@ def _write_overrides(house: House, git: Git, state: TreeState) -> TreeState:
     return commits.state(git)
 
 
-def commit_outside(house: House, git: Git, state: TreeState, ahead: Ahead) -> Outside:
-    """Everything but the files that hold a secret: these are said on every surface, until it is out of them. A reader
-    is on its way then, for the commit that was made."""
+def commit_outside(house: House, git: Git, state: TreeState) -> Outside:
+    """Everything but the files that hold a secret: these are said on every surface, until it is out of them."""
     found = tuple(leaks.in_files(house.paths.tree, state.changed, secrets.masker(house).finds))
     _note(house, "repo_left_out", [asdict(leak) for leak in found] or None)
     but = [leak.path for leak in found]
     if state.clean or (set(but).issuperset(state.changed) and not state.staged):
         return Outside(None)  # git writes its lock file even when there is nothing to add
-    ahead.begin(house)
-    made = consequences.commit(
-        house, git, state, but, lambda tree: describe(house, git, tree, _busy(house), ahead.child())
-    )
+    made = consequences.commit(house, git, state, but, lambda: _describing(house, git))
     tell_commit(house, made.committed, SYSTEM)
     return made
 
@@ -179,7 +161,7 @@ def _note(house: House, key: str, value: Any) -> None:
 # --- out of the repo ------------------------------------------------------------------------------------------------
 
 
-def load_head(house: House, git: Git, made: Outside, ahead: Ahead) -> ManifestBroken | None:
+def load_head(house: House, git: Git, made: Outside = Outside(None)) -> ManifestBroken | None:
     """Load the newest commit of our branch, unless it was tried before; what was wrong with it."""
     head = git.head()
     if head.commit is None or head.branch != commits.branch(git):
@@ -187,15 +169,11 @@ def load_head(house: House, git: Git, made: Outside, ahead: Ahead) -> ManifestBr
     with house.db.read() as db:
         if settings.get(db, "tried_commit") == head.commit:
             return None
-    return load(house, git, head.commit, made.read_of(head.commit), ahead)
+    return load(house, git, head.commit, made.read_of(head.commit))
 
 
 def load(
-    house: House,
-    git: Git,
-    commit: str,
-    described: Described | ManifestBroken | None = None,
-    ahead: Ahead | None = None,
+    house: House, git: Git, commit: str, described: Described | ManifestBroken | None = None
 ) -> ManifestBroken | None:
     """Read the manifest of `commit`; on success it is what runs from now on, else what was wrong with it.
 
@@ -207,8 +185,7 @@ def load(
             checkout(git, house.paths.checkouts, commit)
         if isinstance(described, ManifestBroken):
             raise described
-        child = ahead.child() if ahead and described is None else None
-        definitions, environments = described or describe(house, git, commit, _busy(house), child)
+        definitions, environments = described or describe(house, git, commit, _busy(house))
         overrides = jobs_toml.read_tree(tree)
     except ManifestBroken as error:
         if house.feed.closing.is_set():
@@ -274,6 +251,16 @@ def describe(
     return definitions, {
         job.id: environment(job.source_file if job.script_environment else None)[0] for job in definitions
     }
+
+
+@contextmanager
+def _describing(house: House, git: Git) -> Iterator[Describe]:
+    """`describe`, for a tree that is yet to be staged: its reader starts meanwhile."""
+    with ExitStack() as ends:
+        take: Callable[[], Child | None] | None = None
+        if not (house.paths.tree / REQUIREMENTS).exists():  # else they say which interpreter reads it
+            take = ends.enter_context(reading.early(_reader(house), house.environments.base))
+        yield lambda tree: describe(house, git, tree, _busy(house), take() if take else None)
 
 
 def _reader(house: House) -> reading.Reader:

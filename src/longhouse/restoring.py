@@ -53,8 +53,7 @@ def _settled(house: House, git: Git) -> str:
     state = commits.state(git)
     if state.blocked is not None or state.head is None:
         raise CommitBlocked(f"Nothing is committed: {state.blocked}", hint="Finish or abort it, then try again.")
-    with loading.Ahead() as ahead:
-        loading.commit_outside(house, git, state, ahead)
+    loading.commit_outside(house, git, state)
     return git.head().commit or state.head
 
 
