@@ -9,8 +9,8 @@ import click
 
 from longhouse.cli.jobs import job_ids, offered
 
-STATES = ("queued", "running", "retrying", "succeeded", "degraded", "failed", "skipped", "cancelled")
-ENDED = STATES[3:]
+ENDED = ("succeeded", "degraded", "failed", "skipped", "cancelled")
+STATES = ("queued", "running", "retrying", *ENDED)
 COMMITS = offered("runs/commit")
 
 NAMES = {"q": "search"}
