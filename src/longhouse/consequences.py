@@ -96,7 +96,7 @@ def trailers(house: House, definitions: Sequence[JobDescription], overrides: Map
     """What a commit with these jobs says about the step from those of now; nothing if the schedules stay."""
     with house.db.read() as db:
         pending = {row["job_id"]: bool(row["enabled"]) for row in rows.overrides(db)}
-        before = {each.id: each for each in rows.schedules(db)}
+        before = {each.id: each for each in rows.scheduled(db)}
     told = {**overrides, **pending}
     after = impact.scheduled([(job, told.get(job.id, job.enabled)) for job in definitions])
     return impact.trailers(before, after, zone=house.zone, now=house.clock.now())

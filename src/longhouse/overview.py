@@ -22,6 +22,7 @@ from longhouse.store.run_search import Wanted
 from longhouse.store.runs import Run
 from longhouse.triggers import BadCron, trigger_of
 from longhouse.triggers.misfire import End
+from zerg._wire import JobDescription
 
 RUNNING = 10
 FAILED = 10
@@ -176,7 +177,7 @@ def next_firings(house: House, limit: int) -> list[Upcoming]:
     """The next due times of all jobs together, one job several times if it is often due, earliest first."""
     now, held = house.clock.now(), pauses.current(house)
     with house.db.read() as db:
-        schedules = job_rows.schedules(db)
+        schedules = job_rows.scheduled(db)
     return list(_merged(house, now, held, schedules, limit))
 
 
@@ -184,7 +185,7 @@ def _merged(
     house: House,
     now: int,
     held: Mapping[str, Pause],
-    schedules: list[job_rows.Schedule],
+    schedules: Sequence[JobDescription],
     limit: int,
 ) -> Iterator[Upcoming]:
     heap = []

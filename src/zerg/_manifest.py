@@ -92,9 +92,9 @@ def described(registration: Registration, tree: str) -> JobDescription:
             params = coerce(wanted.parameters, params, partial=not scheduled)
     except (SignatureError, BadParameters) as problem:
         raise JobConfigError(f"job {config.id!r}: {problem}.", registration.place) from None
-    settings = {key: value for key, value in vars(config).items() if key not in ("func", "params")}
-    return JobDescription(
-        **settings,
+    settings = vars(config).copy()
+    del settings["func"]
+    settings.update(
         params=params,
         parameters=wanted.parameters if wanted else (),
         wants_context=bool(wanted and wanted.context),
@@ -107,6 +107,7 @@ def described(registration: Registration, tree: str) -> JobDescription:
         script_environment=wanted is None,
         placeholder=wanted is None,
     )
+    return JobDescription.of(settings)
 
 
 def found_function(func: Any, tree: str) -> tuple[str, str, str, int, Signature | None]:

@@ -277,11 +277,10 @@ def parameter(fields: dict[str, Any]) -> Parameter:
 
 def job_description(fields: dict[str, Any]) -> JobDescription:
     """A JobDescription from its JSON form, as it comes over the wire or out of the database."""
-    return JobDescription(
-        **{
-            **fields,
-            "tags": tuple(fields.get("tags", ())),
-            "secrets": tuple(fields.get("secrets", ())),
-            "parameters": tuple(parameter(p) for p in fields.get("parameters", ())),
-        }
-    )
+    lists: dict[str, Any] = {name: tuple(fields[name]) for name in LISTS if name in fields}
+    if "parameters" in lists:
+        lists["parameters"] = tuple(parameter(each) for each in lists["parameters"])
+    return JobDescription.of(fields | lists)
+
+
+LISTS = ("tags", "secrets", "parameters")

@@ -172,6 +172,8 @@ def coerce(
     settings of a job whose parameters are given when somebody runs it. What is not given stays away, so that the
     function's own default counts.
     """
+    if not parameters and not values:
+        return {}
     known = {parameter.name: parameter for parameter in parameters}
     names = ", ".join(known) or "no parameters"
     problems = {name: f"there is no parameter {name!r}; this job has {names}" for name in values if name not in known}

@@ -10,7 +10,7 @@ from typing import Any
 from longhouse.store.database import Connection, Row, many, one, run
 from zerg._wire import JobDescription, job_description
 
-COLUMNS = (
+COLUMNS = (  # as the fields of Job are
     "id, spec, enabled, cursor, commit_sha, environment, version, added_at, removed_at,"
     " EXISTS (SELECT 1 FROM pauses WHERE pauses.job_id IN ('', jobs.id)) AS paused"
 )
@@ -46,11 +46,13 @@ def _described(text: str) -> JobDescription:
     return job_description(json.loads(text))
 
 
-def _job(row: Row) -> Job:
-    fields: dict[str, Any] = dict(row)
-    fields["spec"] = _described(row["spec"])
-    fields["enabled"], fields["paused"] = bool(row["enabled"]), bool(row["paused"])
-    return Job(**fields)
+def _jobs(db: Connection, where: str, bindings: dict[str, Any]) -> list[Job]:
+    """Read without a dict in between: a manifest's hundreds of jobs are compared with what it says now."""
+    rows: list[Any] = db.execute(f"SELECT {COLUMNS} FROM jobs WHERE {where}", bindings).fetchall()  # noqa: S608
+    return [
+        Job(job_id, _described(spec), bool(enabled), cursor, commit, environment, version, added, removed, bool(paused))
+        for job_id, spec, enabled, cursor, commit, environment, version, added, removed, paused in rows
+    ]
 
 
 def spec_text(spec: JobDescription) -> str:
@@ -58,59 +60,31 @@ def spec_text(spec: JobDescription) -> str:
 
 
 def get(db: Connection, job_id: str, *, removed: bool = False) -> Job | None:
-    row = one(
-        db,
-        f"SELECT {COLUMNS} FROM jobs WHERE id = :id AND (:removed OR removed_at IS NULL)",  # noqa: S608
-        {"id": job_id, "removed": removed},
-    )
-    return _job(row) if row else None
+    found = _jobs(db, "id = :id AND (:removed OR removed_at IS NULL)", {"id": job_id, "removed": removed})
+    return found[0] if found else None
 
 
 def all_jobs(db: Connection, *, removed: bool = False) -> list[Job]:
     """In order of their ids; `removed` adds those that left the manifest."""
-    rows = many(
-        db,
-        f"SELECT {COLUMNS} FROM jobs WHERE :removed OR removed_at IS NULL ORDER BY id",  # noqa: S608
-        {"removed": removed},
-    )
-    return [_job(row) for row in rows]
+    return _jobs(db, ":removed OR removed_at IS NULL ORDER BY id", {"removed": removed})
 
 
 def page(db: Connection, after: str, limit: int) -> list[Job]:
     """At most `limit` jobs of the manifest with an id greater than `after`."""
-    rows = many(
-        db,
-        f"SELECT {COLUMNS} FROM jobs WHERE removed_at IS NULL AND id > :after ORDER BY id LIMIT :limit",  # noqa: S608
-        {"after": after, "limit": limit},
-    )
-    return [_job(row) for row in rows]
+    return _jobs(db, "removed_at IS NULL AND id > :after ORDER BY id LIMIT :limit", {"after": after, "limit": limit})
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """What says when a job is due, without the rest of its settings."""
-
-    id: str
-    cron: str | None
-    every: int | None
-    timezone: str | None
-
-
-def schedules(db: Connection) -> list[Schedule]:
-    """Those of the enabled jobs of the manifest that have one, in order of their ids."""
-    rows = many(db, "SELECT spec FROM jobs WHERE removed_at IS NULL AND enabled ORDER BY id")
-    specs = [_described(row["spec"]) for row in rows]
-    return [
-        Schedule(spec.id, spec.cron, spec.every, spec.timezone)
-        for spec in specs
-        if spec.cron is not None or spec.every is not None
-    ]
+def scheduled(db: Connection) -> list[JobDescription]:
+    """The enabled jobs of the manifest that have a schedule, in order of their ids."""
+    rows = db.execute("SELECT spec FROM jobs WHERE removed_at IS NULL AND enabled ORDER BY id").fetchall()
+    specs = [_described(text) for (text,) in rows]
+    return [spec for spec in specs if spec.cron is not None or spec.every is not None]
 
 
 def source_files(db: Connection) -> frozenset[str]:
     """Those that define the functions of the manifest's jobs."""
-    rows = many(db, "SELECT spec FROM jobs WHERE removed_at IS NULL")
-    return frozenset(_described(row["spec"]).source_file for row in rows)
+    rows = db.execute("SELECT spec FROM jobs WHERE removed_at IS NULL").fetchall()
+    return frozenset(_described(text).source_file for (text,) in rows)
 
 
 def counts(db: Connection) -> tuple[int, int]:
@@ -155,12 +129,8 @@ def projects(db: Connection) -> list[str]:
 
 def those(db: Connection, job_ids: list[str]) -> list[Job]:
     """The jobs of the manifest with these ids, in this order."""
-    rows = many(
-        db,
-        f"SELECT {COLUMNS} FROM jobs WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(:ids))",  # noqa: S608
-        {"ids": json.dumps(job_ids)},
-    )
-    found = {row["id"]: _job(row) for row in rows}
+    wanted = _jobs(db, "removed_at IS NULL AND id IN (SELECT value FROM json_each(:ids))", {"ids": json.dumps(job_ids)})
+    found = {job.id: job for job in wanted}
     return [found[job_id] for job_id in job_ids if job_id in found]
 
 

@@ -12,13 +12,19 @@ from longhouse.outlook import Facts
 from longhouse.simulation.plan import Due, Plan
 from longhouse.store import timeline as rows
 from longhouse.store.database import Connection, Row
-from longhouse.store.jobs import Schedule
 from longhouse.store.pauses import Pause
 from longhouse.triggers import BadCron, trigger_of
 
 HOUR = 3_600_000
 FEWEST_SLOTS = 2
 """Of a house without a server."""
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    cron: str | None
+    every: int | None
+    timezone: str | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def known_jobs(house: House, db: Connection, held: Mapping[str, Pause], known: S
 def _facts(row: Row, zone: str) -> Facts:
     trigger = None
     with suppress(BadCron):  # its zone has gone: it does not fire
-        trigger = trigger_of(Schedule(row["id"], row["cron"], row["every"], row["timezone"]), zone)
+        trigger = trigger_of(_Schedule(row["cron"], row["every"], row["timezone"]), zone)
     text = "\n".join((row["id"], row["project"], row["tags"])).lower()
     return Facts(trigger, text, row["concurrency_group"], row["concurrency_limit"])
 
