@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.house import opened
 
-from longhouse import loading
+from longhouse import describing, loading
 from longhouse.clock import SystemClock
 from longhouse.house import House
 from longhouse.paths import Paths
@@ -97,7 +97,7 @@ def reading(house: House) -> None:
 
     report("checkout, new", lambda: checkouts.checkout(git, folder, head), before=forget, rounds=5)
     report("checkout, compared and used again", lambda: checkouts.checkout(git, folder, head))
-    report("manifest read", lambda: loading.describe(house, git, head), rounds=5)
+    report("manifest read", lambda: describing.describe(house, git, head), rounds=5)
 
 
 @contextmanager

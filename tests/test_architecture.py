@@ -56,7 +56,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "backfills",
             "loading",
         ),
-        *("consequences", "restoring", "timeline", "calendars"),
+        *("describing", "consequences", "restoring", "timeline", "calendars"),
         *("edits", "drafts", "new_jobs", "job_templates"),
         *("finding", "failures", "bulk"),
         *("stopping", "trials", "doctor", "overview", "search"),

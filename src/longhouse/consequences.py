@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from longhouse import jobs
+from longhouse import describing, jobs
+from longhouse.describing import Ahead, Busy, Described, NoEnvironment
 from longhouse.envs import BASE, LOCK
-from longhouse.errors import ManifestBroken
+from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import House
-from longhouse.repo import beneath, bodies, checkouts, commits, history, jobs_toml, lockfiles
+from longhouse.repo import beneath, bodies, checkouts, commits, history, jobs_toml, lockfiles, plain
 from longhouse.repo.commits import Committed, TreeState
 from longhouse.repo.git import Git
 from longhouse.repo.lockfiles import LockFile
@@ -24,21 +26,15 @@ from longhouse.simulation import impact
 from longhouse.store import jobs as rows
 from zerg._wire import JobDescription
 
-Described = tuple[tuple[JobDescription, ...], dict[str, str]]
-"""What a manifest registers, and the key of each job's environment."""
-Describe = Callable[[str], Described]
-"""Of the id of a tree, whose checkout is there afterwards."""
-Describing = Callable[[], AbstractContextManager[Describe]]
-"""Entered before the tree is staged, to describe it once."""
+Tell = Callable[[Committed], None]
+"""What every new commit is told, before its manifest is loaded."""
+Reader = Callable[[], AbstractContextManager[Ahead]]
+"""Starts one."""
 Trailers = tuple[tuple[str, str], ...]
 
 MOST_AT_ONCE = 3
 """Files of an edit that are compared with what they were; more are read as a manifest."""
 TRIES = 3
-
-
-class NoEnvironment(ManifestBroken):
-    """The manifest may be fine, but its packages cannot be had now."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +49,50 @@ class Outside:
         return self.read if self.committed is not None and self.committed.commit == commit else None
 
 
-def commit(house: House, git: Git, state: TreeState, but: Sequence[str], describing: Describing) -> Outside:
+def commit(house: House, git: Git, state: TreeState, but: Sequence[str], tell: Tell, busy: Busy) -> Outside:
     """Everything in the tree `but` these paths becomes a commit. What is wrong with it is no reason to leave it out."""
-    if _inside_functions(house, git, state):
-        return Outside(commits.commit_all(git, but=but, state=state))
-    _forget_locks(house, state.changed)
     for _ in range(TRIES):
         try:
-            with describing() as describe:
-                return _with_consequences(house, git, state, but, describe)
+            changes = plain.found(git, state.entries, (), but) or ()
+            reader = partial(describing.ahead, house, git, state.head, changes, busy)
+            if _inside_functions(house, git, state):
+                return _of_functions(house, git, state, but, tell, reader)
+            _forget_locks(house, state.changed)
+            with reader() as ahead:
+                ahead.begin()
+                return _with_consequences(house, git, state, but, tell, ahead)
         except commits.Overtaken:
             state = commits.state(git)
     return Outside(None)  # somebody commits all the time; the next look finds what is left
 
 
-def _with_consequences(house: House, git: Git, state: TreeState, but: Sequence[str], describe: Describe) -> Outside:
+def _of_functions(house: House, git: Git, state: TreeState, but: Sequence[str], tell: Tell, reader: Reader) -> Outside:
+    """Committed first, which nothing shall slow; its reader starts when only two short calls of git are left."""
+    staged = commits.stage(git, but=but, state=state)
+    if staged.tree is None:
+        return Outside(None)
+    with reader() as ahead:
+        made = commits.commit_staged(git, staged)
+        tell(made)
+        try:
+            read: Described | ManifestBroken = ahead.describe(staged.tree)
+        except ManifestBroken as error:
+            read = error
+        except LonghouseError:
+            return Outside(made)  # whoever loads it asks again, and says what it is
+    checkouts.adopt(house.paths.checkouts, staged.tree, made.commit)
+    return Outside(made, read)
+
+
+def _with_consequences(
+    house: House, git: Git, state: TreeState, but: Sequence[str], tell: Tell, ahead: Ahead
+) -> Outside:
     staged = commits.stage(git, but=but, state=state)
     if staged.tree is None:
         return Outside(None)
     place = house.paths.checkouts / staged.tree
     try:
-        found = describe(staged.tree)
+        found = ahead.describe(staged.tree)
         added = _bring_along(house, git, place, found)
         lines = trailers(house, found[0], jobs_toml.read_tree(house.paths.tree if added else place))
     except ManifestBroken as error:
@@ -87,6 +106,7 @@ def _with_consequences(house: House, git: Git, state: TreeState, but: Sequence[s
     if not whole.changes:  # somebody spoilt a lock, and it is what it was
         return Outside(None)
     made = commits.commit_staged(git, whole, trailers=lines)
+    tell(made)
     if whole is staged:
         checkouts.adopt(house.paths.checkouts, staged.tree, made.commit)
     return Outside(made, read)

@@ -11,8 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from longhouse import consequences, loading, secrets
-from longhouse.consequences import Described, Trailers
+from longhouse import consequences, describing, loading, secrets
+from longhouse.consequences import Trailers
+from longhouse.describing import Described
 from longhouse.errors import Conflict, Invalid, LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.repo import beneath, changes, commits, jobs_toml, leaks, merging, messages, names, tree
@@ -186,7 +187,7 @@ class _Plan:
         return changes.prepare(self.git, parents, writes, message, (name, f"{self.by.surface}@localhost"))
 
     def _described(self, commit: str) -> tuple[Described, Path]:
-        described, place = loading.describe(self.house, self.git, commit), self.house.paths.checkouts / commit
+        described, place = describing.describe(self.house, self.git, commit), self.house.paths.checkouts / commit
         jobs_toml.read_tree(place)
         return described, place
 

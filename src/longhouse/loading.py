@@ -5,36 +5,30 @@ What runs is the last commit that loaded. A commit that does not load changes no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from longhouse import audit, consequences, jobs, ledger, pauses, secrets
-from longhouse.consequences import Describe, Described, NoEnvironment, Outside
+from longhouse.consequences import Outside
+from longhouse.describing import Busy, Described, NoEnvironment, describe
 from longhouse.errors import LonghouseError, ManifestBroken
 from longhouse.house import SYSTEM, By, House
 from longhouse.jobs import Manifest
-from longhouse.launch.local import Child
-from longhouse.launch.python import Interpreter
 from longhouse.repo import bootstrap, changes, commits, jobs_toml, leaks
 from longhouse.repo import manifest as reading
-from longhouse.repo.checkouts import checkout, listing
+from longhouse.repo.checkouts import checkout
 from longhouse.repo.commits import Committed, TreeState
 from longhouse.repo.git import Git
-from longhouse.repo.requirements import REQUIREMENTS
 from longhouse.store import events, settings
 from longhouse.store import jobs as rows
 from longhouse.store import runs as run_rows
 from longhouse.store.database import Connection
 from longhouse.store.jobs import Job
-from longhouse.triggers import BadCron, schedule_key, trigger_of
+from longhouse.triggers import schedule_key
 from zerg._wire import JobDescription
-
-Busy = Callable[[str, int], None]
-"""Told the file and line that a slow manifest has been at for some seconds."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +125,7 @@ def commit_outside(house: House, git: Git, state: TreeState) -> Outside:
     but = [leak.path for leak in found]
     if state.clean or (set(but).issuperset(state.changed) and not state.staged):
         return Outside(None)  # git writes its lock file even when there is nothing to add
-    made = consequences.commit(house, git, state, but, lambda: _describing(house, git))
-    tell_commit(house, made.committed, SYSTEM)
-    return made
+    return consequences.commit(house, git, state, but, lambda made: tell_commit(house, made, SYSTEM), _busy(house))
 
 
 def tell_commit(house: House, committed: Committed | None, by: By) -> None:
@@ -196,8 +188,7 @@ def load(
         return error
     commits.set_loaded(git, commit)
     _apply(house, Loaded(commit, definitions, overrides, environments))
-    if described is None:  # else its locks were seen to with the commit
-        _lock(house, git, tree, definitions)
+    _lock(house, git, tree, definitions)
     return None
 
 
@@ -218,62 +209,6 @@ def _busy(house: House) -> Busy:
         _say(house, replace(jobs.manifest(house), ok=False, file=file, line=line, error=error))
 
     return busy
-
-
-def describe(
-    house: House, git: Git, commit: str, busy: Busy = lambda file, line: None, child: Child | None = None
-) -> Described:
-    """What the manifest of a commit, or of a tree's id, registers; its checkout is there afterwards, even if that is
-    ManifestBroken. `child` was started for this reading, with the interpreter of an instance without packages."""
-    reader, tree = _reader(house), house.paths.checkouts / commit
-
-    @cache
-    def environment(file: str | None) -> tuple[str, Interpreter]:
-        try:
-            return house.environments.of(tree, file)
-        except LonghouseError as error:
-            raise NoEnvironment(error.message, file=file or "requirements.txt", hint=error.hint) from error
-
-    with ExitStack() as ends:
-        if REQUIREMENTS in listing(git, commit):
-            child = None
-        elif child is None:
-            child = ends.enter_context(reading.started(reader, house.environments.base))
-        checkout(git, house.paths.checkouts, commit)
-        definitions = reading.load(
-            reader,
-            child or ends.enter_context(reading.started(reader, environment(None)[1])),
-            tree,
-            script_interpreter=lambda file: environment(file)[1],
-            check=lambda job: problem(house, job),
-            busy=busy,
-        )
-    return definitions, {
-        job.id: environment(job.source_file if job.script_environment else None)[0] for job in definitions
-    }
-
-
-@contextmanager
-def _describing(house: House, git: Git) -> Iterator[Describe]:
-    """`describe`, for a tree that is yet to be staged: its reader starts meanwhile."""
-    with ExitStack() as ends:
-        take: Callable[[], Child | None] | None = None
-        if not (house.paths.tree / REQUIREMENTS).exists():  # else they say which interpreter reads it
-            take = ends.enter_context(reading.early(_reader(house), house.environments.base))
-        yield lambda tree: describe(house, git, tree, _busy(house), take() if take else None)
-
-
-def _reader(house: House) -> reading.Reader:
-    return reading.Reader(house.launcher, house.sdk, house.paths.work)
-
-
-def problem(house: House, job: JobDescription) -> str | None:
-    """What is wrong with the job's schedule, as a sentence; None if nothing is."""
-    try:
-        trigger_of(job, house.zone)
-    except BadCron as error:
-        return str(error)
-    return None
 
 
 def _failed(house: House, error: ManifestBroken, commit: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from longhouse import consequences, edits, loading
+from longhouse import consequences, describing, edits, loading
 from longhouse.errors import NotFound
 from longhouse.house import By, House
 from longhouse.repo import bootstrap, changes, checkouts, commits, history, jobs_toml, messages
@@ -74,7 +74,7 @@ def _take(
 ) -> Restored:
     subject = f"Update jobs: restore {f'{path} of ' if path else ''}{target[:12]}"
     made = _prepared(git, head, writes, subject, by)
-    described, tree = loading.describe(house, git, made), house.paths.checkouts / made
+    described, tree = describing.describe(house, git, made), house.paths.checkouts / made
     overrides = jobs_toml.read_tree(tree)
     if not confirm_removal:
         with house.db.read() as db:

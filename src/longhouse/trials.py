@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from longhouse import jobs, loading, queue, secrets
+from longhouse import describing, jobs, queue, secrets
 from longhouse.errors import NotFound
 from longhouse.house import By, House
 from longhouse.repo import bootstrap, commits, leaks
@@ -24,7 +24,7 @@ def trial(house: House, job_id: str, by: By, *, params: dict[str, Any] | None = 
         changed = commits.state(git).changed
         leaks.require_none(leaks.in_files(house.paths.tree, changed, secrets.masker(house).finds))
         commit = commits.snapshot(git)
-    definitions, environments = loading.describe(house, git, commit)
+    definitions, environments = describing.describe(house, git, commit)
     spec = next((each for each in definitions if each.id == job_id), None)
     if spec is None:
         known = ", ".join(sorted(each.id for each in definitions)) or "none"

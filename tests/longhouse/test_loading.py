@@ -11,7 +11,7 @@ import pytest
 from longhouse import jobs, ledger, loading, queue, trials
 from longhouse.errors import LonghouseError, ManifestBroken, NotFound
 from longhouse.house import By, House
-from longhouse.repo import bootstrap, commits, manifest, panel
+from longhouse.repo import bootstrap, checkouts, commits, panel
 from longhouse.store import jobs as rows
 from longhouse.store import settings
 from longhouse.triggers import trigger_of
@@ -215,23 +215,28 @@ def test_after_any_edits_the_next_due_time_is_that_of_the_manifest(home: House, 
 
 
 def test_a_change_is_read_by_one_child_and_a_file_that_is_left_out_by_none(home: House, monkeypatch):
-    """That of a schedule starts before git stages; that of a function after its commit, which nothing shall slow."""
-    started, staged_after = [], []
-    start, early, stage = home.launcher.start, manifest.early, commits.stage
+    """That of a schedule is given the files before git stages them; that of a function after its commit, which nothing
+    shall slow."""
+    started, order = [], []
+
+    def noted(module, name):
+        act = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *words, **more: order.append(name) or act(*words, **more))
+
+    start = home.launcher.start
     monkeypatch.setattr(home.launcher, "start", lambda spec: started.append(spec.marker) or start(spec))
-    asked = []
-    monkeypatch.setattr(manifest, "early", lambda *words: asked.append(words) or early(*words))
-    monkeypatch.setattr(
-        commits, "stage", lambda *words, **more: staged_after.append(len(asked)) or stage(*words, **more)
-    )
+    for module, name in ((checkouts, "draft"), (commits, "stage"), (commits, "commit_staged")):
+        noted(module, name)
     load(home, "id='a', every=60")
-    assert (len(started), staged_after) == (1, [1]), "a schedule is read before it is committed"
+    assert (len(started), order) == (1, ["draft", "stage", "commit_staged"])
+    order.clear()
     (home.paths.tree / "jobs" / "work.py").write_text("def run(n: int = 1):\n    return {'n': n + 1}\n")
     loading.settle(home)
-    assert (len(started), staged_after) == (2, [1, 1]), "a function afterwards"
+    assert (len(started), order) == (2, ["stage", "commit_staged", "draft"])
+    order.clear()
     (home.paths.tree / "notes.txt").write_text("ghp_" + "a1B2c3D4e5" * 3 + "a1B2c3\n")
     loading.settle(home)
-    assert (len(started), len(asked)) == (2, 1)
+    assert (len(started), order) == (2, [])
     with home.db.read() as db:
         assert [leak["path"] for leak in settings.get(db, "repo_left_out")] == ["notes.txt"]
 

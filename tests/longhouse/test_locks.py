@@ -13,10 +13,11 @@ from longhouse import edits, jobs, loading
 from longhouse.envs import EnvironmentFailed, Environments
 from longhouse.errors import ManifestBroken
 from longhouse.house import By, House
-from longhouse.repo import bootstrap, commits, lockfiles, panel
+from longhouse.repo import bootstrap, checkouts, commits, lockfiles, panel
 from longhouse.repo.checkouts import checkout
 from longhouse.repo.requirements import Wanted
 from longhouse.simulation import impact
+from longhouse.store import jobs as rows
 from tests.instance import STARTER
 from tests.longhouse.test_envs import version, wheel
 
@@ -40,6 +41,12 @@ def home(house: House, tmp_path: Path) -> House:
 
 def put(house: House, path: str, text: str) -> None:
     (house.paths.tree / path).write_text(text)
+
+
+def every(house: House) -> int | None:
+    with house.db.read() as db:
+        job = rows.get(db, "a")
+    return job.spec.every if job else None
 
 
 def newest(house: House) -> panel.history.Shown:
@@ -110,6 +117,24 @@ def test_a_commit_that_came_without_its_lock_gets_it_as_the_next_one(home: House
     assert jobs.manifest(home).loaded_commit == newest(home).commit.id and newest(home).commit.subject == "By hand"
     loading.settle(home)
     assert changed(home) == ["requirements.lock"] and jobs.manifest(home).loaded_commit == newest(home).commit.id
+
+
+def test_a_manifest_that_is_read_before_it_is_committed_has_its_packages(home: House, monkeypatch: pytest.MonkeyPatch):
+    put(home, "requirements.txt", "tiny\n")
+    loading.settle(home)
+    started, drafts = [], []
+    start, draft = home.launcher.start, checkouts.draft
+    monkeypatch.setattr(home.launcher, "start", lambda spec: started.append(spec) or start(spec))
+    monkeypatch.setattr(checkouts, "draft", lambda *words: drafts.append(words) or draft(*words))
+    put(home, "manifest.py", MANIFEST.replace("60", "120").replace("from jobs", "import tiny\nfrom jobs"))
+    loading.settle(home)
+    assert jobs.manifest(home).ok and every(home) == 120
+    assert len(drafts) == 1 and [str(home.paths.envs) in spec.argv[0] for spec in started] == [True]
+    drafts.clear()
+    put(home, "requirements.txt", "nowhere-to-be-found\n")
+    put(home, "manifest.py", MANIFEST)
+    loading.settle(home)
+    assert not jobs.manifest(home).ok and drafts == [], "what new packages need is found out once they are staged"
 
 
 def test_a_spoilt_lock_is_made_good_and_is_no_commit(home: House):

@@ -14,7 +14,7 @@ from longhouse.edits import RemovalUnconfirmed
 from longhouse.errors import ManifestBroken, NotFound
 from longhouse.house import By, House
 from longhouse.queue import Ending
-from longhouse.repo import bootstrap, commits, panel, past
+from longhouse.repo import bootstrap, commits, manifest, panel, past
 from longhouse.repo.commits import CommitBlocked
 from longhouse.runs.state import RunState
 from longhouse.simulation import impact
@@ -104,13 +104,13 @@ def test_the_manifest_is_read_once_for_commit_and_load_and_not_before_an_edit_in
 ):
     load(home, "id='a', cron='0 8 * * *'")
     seen: list[str] = []
-    real = loading.describe
+    real = manifest.load
 
-    def describe(house: House, tree: Any, *more: Any) -> Any:
-        seen.append(head(house))
-        return real(house, tree, *more)
+    def read(*words: Any, **more: Any) -> Any:
+        seen.append(head(home))
+        return real(*words, **more)
 
-    monkeypatch.setattr(loading, "describe", describe)
+    monkeypatch.setattr(manifest, "load", read)
     before = head(home)
     load(home, "id='a', cron='0 9 * * *'")
     assert seen == [before], "read before it was committed, and not again"
@@ -122,13 +122,13 @@ def test_the_manifest_is_read_once_for_commit_and_load_and_not_before_an_edit_in
 
 
 def test_what_is_written_while_the_manifest_is_read_is_the_next_commit(home: House, monkeypatch: pytest.MonkeyPatch):
-    real = loading.describe
+    real = manifest.load
 
-    def describe(house: House, tree: Any, *more: Any) -> Any:
-        put(house, "jobs/late.py", "x = 1\n")
-        return real(house, tree, *more)
+    def read(*words: Any, **more: Any) -> Any:
+        put(home, "jobs/late.py", "x = 1\n")
+        return real(*words, **more)
 
-    monkeypatch.setattr(loading, "describe", describe)
+    monkeypatch.setattr(manifest, "load", read)
     made = load(home, "id='a', cron='0 8 * * *'")
     assert [change.path for change in panel.commit(home, made).changes] == ["manifest.py"]
     assert commits.state(bootstrap.opened(home.paths)).changed == ("jobs/late.py",)

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from longhouse.errors import ManifestBroken
-from longhouse.launch.local import CannotLaunch, LocalLauncher
+from longhouse.launch.local import LocalLauncher
 from longhouse.launch.python import Interpreter
 from longhouse.launch.sdk import sdk
 from longhouse.repo import manifest
 from longhouse.repo.manifest import Reader
-from tests.instance import until
 
 REGISTER = "from zerg.jobs import JobConfig, job_registry\n"
 SPEC_EXAMPLE = """\
@@ -52,6 +51,7 @@ def read(parts, tree):
         reader = Reader(launcher, copy, work, timeout_seconds=seconds)
         try:
             with manifest.started(reader, Interpreter.base()) as child:
+                manifest.ask(child, tree)
                 return manifest.load(reader, child, tree, **more)
         finally:
             assert list(work.iterdir()) == [], "the child's folder is gone"
@@ -273,30 +273,3 @@ def test_the_second_child_is_ended_as_the_first_would_be(tree, read):
     with_script(tree, "while True: pass\ndef run(): ...\n")
     error = broken_where_it_stands(read)
     assert "still not read after" in error.message and error.place == "jobs/a.py:4"
-
-
-def test_an_early_child_is_for_the_first_who_asks_and_ends_unasked(parts, tree, monkeypatch):
-    launcher, copy, work = parts
-    reader = Reader(launcher, copy, work)
-    (tree / "manifest.py").write_text(REGISTER)
-    with manifest.early(reader, Interpreter.base()) as take:
-        child = take()
-        assert child is not None and take() is None
-        assert manifest.load(reader, child, tree, script_interpreter=lambda file: Interpreter.base()) == ()
-    started = []
-    start = launcher.start
-    monkeypatch.setattr(launcher, "start", lambda spec: started.append(start(spec)) or started[-1])
-    with manifest.early(reader, Interpreter.base()):
-        pass
-    assert list(work.iterdir()) == [], "the children's folders are gone"
-    [unasked] = started
-    until(lambda: not Path(f"/proc/{unasked.pid}").exists())
-
-
-def test_an_early_child_that_cannot_start_is_said_to_the_one_who_asks(parts, tree):
-    launcher, copy, work = parts
-    nothing = Interpreter(tree / "no-python")
-    with manifest.early(Reader(launcher, copy, work), nothing) as take, pytest.raises(CannotLaunch, match="no-python"):
-        take()
-    with manifest.early(Reader(launcher, copy, work), nothing):
-        pass  # nobody wants it

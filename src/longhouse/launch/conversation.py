@@ -69,26 +69,30 @@ def ask(
     output_bytes: int = OUTPUT_BYTES,
     told: Callable[[Message], None] = lambda note: None,
 ) -> Answer:
-    """Start a child and `converse` with it. Raises CannotLaunch."""
+    """Start a child, `put` it the request and `hear` what it says. Raises CannotLaunch."""
     with launcher.start(spec) as child:
-        return converse(child, request, timeout_seconds=timeout_seconds, output_bytes=output_bytes, told=told)
+        put(child, request)
+        return hear(child, timeout_seconds=timeout_seconds, output_bytes=output_bytes, told=told)
 
 
-def converse(
+def put(child: Child, request: Message) -> None:
+    """Send a child its one request. That it has ended already is for `hear` to tell."""
+    with contextlib.suppress(OSError):
+        child.messages.sendall(encode(request))
+
+
+def hear(
     child: Child,
-    request: Message,
     *,
     timeout_seconds: float,
     output_bytes: int = OUTPUT_BYTES,
     told: Callable[[Message], None] = lambda note: None,
 ) -> Answer:
-    """Ask a child that was asked nothing yet, and wait for its end; at the timeout it is killed.
+    """All that a child says that was put its request; waits for its end, and kills it at the timeout.
 
     `told` gets every note when it comes. A final message is kept even if the child does not end by then.
     """
     answer, deadline = Answer(), time.monotonic() + timeout_seconds
-    with contextlib.suppress(OSError):
-        child.messages.sendall(encode(request))
     _listen(child, answer, deadline, output_bytes, told)
     answer.exit = child.read_exit()
     return answer

@@ -20,6 +20,7 @@ from pathlib import Path
 from longhouse.repo import ages, beneath
 from longhouse.repo.git import COMMIT, Git, GitFailed, require_commit
 from longhouse.repo.history import MAX_FILE
+from longhouse.repo.plain import Changes
 
 Files = dict[str, str]
 """Blob id by path relative to the tree."""
@@ -57,6 +58,46 @@ def checkout(git: Git, folder: Path, commit: str) -> Path:
         f"the checkout of {commit[:12]} does not stay as it was committed",
         hint="Something changes files below the cache folder of the data directory; find out what, and stop it.",
     )
+
+
+class NoDraft(Exception):
+    """There is no other checkout to make it from, too much differs, or the files change at this moment."""
+
+
+def draft(git: Git, folder: Path, head: str, changes: Changes) -> Path:
+    """What the checkout of a commit with these changes of `head` would be, by the files as they stand now; to be
+    compared with what was staged. Raises NoDraft."""
+    files = dict(listing(git, head))
+    for verb, path in changes:
+        files.pop(path, None)
+        if verb != "D":
+            files[path] = blob_id(_as_it_stands(git, path), len(head))
+    try:
+        built = _linked(git, folder, files) if folder.is_dir() else None
+    except GitFailed as error:  # there is no blob of what a file was a moment ago
+        raise NoDraft from error
+    if built is None:
+        raise NoDraft
+    return built / "tree"
+
+
+def _as_it_stands(git: Git, path: str) -> bytes:
+    try:
+        data = beneath.read(git.work_tree, path, MAX_FILE)
+    except OSError as error:
+        raise NoDraft from error
+    if data is None:
+        raise NoDraft
+    return data
+
+
+def put_draft(git: Git, folder: Path, draft: Path, commit: str) -> None:
+    """Make it the checkout of `commit`, with which it was compared."""
+    _put(draft.parent, folder / commit, listing(git, commit))
+
+
+def discard_draft(draft: Path) -> None:
+    _discard(draft.parent)
 
 
 def adopt(folder: Path, tree: str, commit: str) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from longhouse.errors import ManifestBroken
-from longhouse.launch.conversation import Answer, converse
+from longhouse.launch.conversation import Answer, hear, put
 from longhouse.launch.local import Child, Exit, LocalLauncher
 from longhouse.launch.python import Interpreter, python_spec
 from zerg._message import Message
@@ -64,13 +63,9 @@ def started(reader: Reader, interpreter: Interpreter) -> Iterator[Child]:
             yield child
 
 
-@contextmanager
-def early(reader: Reader, interpreter: Interpreter) -> Iterator[Callable[[], Child | None]]:
-    """A child for one reading that starts beside what is done meanwhile. The call that this gives hands it to the first
-    who asks, None to all others; it raises what `started` raises."""
-    with ExitStack() as ends, ThreadPoolExecutor(1, "reader") as beside:
-        coming = [beside.submit(lambda: ends.enter_context(started(reader, interpreter)))]
-        yield lambda: coming.pop().result() if coming else None
+def ask(child: Child, tree: Path) -> None:
+    """Have the child execute the manifest of `tree`, a checkout; `load` hears what came of it."""
+    put(child, ReadManifest(tree=str(tree)))
 
 
 def load(
@@ -84,10 +79,11 @@ def load(
 ) -> tuple[JobDescription, ...]:
     """The jobs that the manifest of `tree`, a checkout, registers, in order. Raises ManifestBroken.
 
-    `child` was started with the interpreter of requirements.txt; `script_interpreter` gives that of a file with
-    requirements of its own. `busy` is called with the line that reading has been at for some seconds.
+    `child` was started with the interpreter of requirements.txt and asked; its time begins now. `script_interpreter`
+    gives that of a file with requirements of its own. `busy` is called with the line that reading has been at for some
+    seconds.
     """
-    answer = _ask(reader, child, ReadManifest(tree=str(tree)), busy)
+    answer = _heard(reader, child, NAME, busy)
     if not isinstance(answer, ManifestRead):
         raise ManifestBroken("The manifest's reader gave an answer to another question", file=NAME)
     jobs = answer.jobs
@@ -115,7 +111,8 @@ def _with_functions_of(
         functions=tuple(job.function for job in waiting),
     )
     with started(reader, interpreter) as child:
-        answer = _ask(reader, child, request, busy)
+        put(child, request)
+        answer = _heard(reader, child, file, busy)
     if not isinstance(answer, FunctionsRead) or len(answer.parameters) != len(waiting):
         raise ManifestBroken("The reader of job files gave an answer to another question", file=file)
     read = {
@@ -140,11 +137,10 @@ def _completed(job: JobDescription, answer: FunctionsRead, at: int) -> JobDescri
     )
 
 
-def _ask(reader: Reader, child: Child, request: ReadManifest, busy: Callable[[str, int], None]) -> Message:
-    """The final answer of the child. Raises ManifestBroken for everything else that can come of it."""
-    answer = converse(
+def _heard(reader: Reader, child: Child, file: str, busy: Callable[[str, int], None]) -> Message:
+    """The final answer of a child that reads `file`. Raises ManifestBroken for everything else that can come of it."""
+    answer = hear(
         child,
-        request,
         timeout_seconds=reader.timeout_seconds,
         told=lambda note: busy(note.file, note.line) if isinstance(note, Busy) else None,
     )
@@ -154,12 +150,11 @@ def _ask(reader: Reader, child: Child, request: ReadManifest, busy: Callable[[st
             failed.error, file=failed.file, line=failed.line, traceback=failed.traceback, hint=failed.hint
         )
     if answer.final is None:
-        raise _unanswered(answer, request, reader.timeout_seconds)
+        raise _unanswered(answer, file, reader.timeout_seconds)
     return answer.final
 
 
-def _unanswered(answer: Answer, request: ReadManifest, seconds: float) -> ManifestBroken:
-    file = f"{request.modules[0].replace('.', '/')}.py" if request.modules else NAME
+def _unanswered(answer: Answer, file: str, seconds: float) -> ManifestBroken:
     if answer.timed_out:
         at = next((note for note in reversed(answer.notes) if isinstance(note, Busy)), None)
         where = f", it was at {at.file}:{at.line}" if at else ""

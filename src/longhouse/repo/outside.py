@@ -44,6 +44,7 @@ def jobs_of(
 
             reader = manifest.Reader(launcher, sdk(paths.cache), paths.work)
             with manifest.started(reader, interpreter(None)) as child:
+                manifest.ask(child, tree)
                 return manifest.load(reader, child, tree, script_interpreter=interpreter, check=check)
         finally:
             launcher.close()

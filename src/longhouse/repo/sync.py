@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from longhouse import audit, edits, loading, secrets
+from longhouse import audit, describing, edits, loading, secrets
 from longhouse.errors import Conflict, LonghouseError, ManifestBroken
 from longhouse.house import By, House
 from longhouse.repo import bootstrap, commits, divergence, github_account, incoming, leaks, remote, sync_state
@@ -181,7 +181,7 @@ def _waits(house: House, git: Git, commit: str, *, trusted: bool) -> Held | None
         sentence = "the remote holds commits that did not come from here, and this is the first sync with it"
         return Held("first", sentence, "Look at what it holds, then say yes: its code will run here.")
     try:
-        definitions, _ = loading.describe(house, git, commit)
+        definitions, _ = describing.describe(house, git, commit)
     except ManifestBroken as error:
         sentence = f"the manifest of the remote cannot be loaded: {error.place}: {error.message}"
         return Held(
