@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +18,7 @@ from longhouse import accounts
 from longhouse.house import SYSTEM, House
 from tests.browser.furnished import app_of
 from tests.browser.looks import Now, wear
+from tests.instance import Instance
 
 EXECUTABLE = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
@@ -56,26 +54,13 @@ def serving(house: House) -> Iterator[str]:
 @contextmanager
 def served(data: Path) -> Iterator[str]:
     """The real thing in a process of its own; the login link that it prints."""
-    command = [str(Path(sys.executable).with_name("longhouse-jobs")), "serve", "--port", "0", "--data-dir", str(data)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LONGHOUSE_JOBS_")}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    instance = Instance(data)
     try:
-        assert process.stdout
-        said = ""
-        for line in process.stdout:
-            said += line
-            found = re.search(r"(http://\S+/login\?code=\S+)", line)
-            if found:
-                threading.Thread(target=process.stdout.read, daemon=True).start()
-                yield found[1]
-                break
-        else:
-            raise AssertionError(f"the server did not start: {said}")
+        found = re.search(r"http://\S+/login\?code=\S+", instance.start().log)
+        assert found, f"no login link: {instance.log}"
+        yield found[0]
     finally:
-        process.terminate()
-        process.wait(15)
-        if process.stdout:
-            process.stdout.close()
+        instance.stop()
 
 
 def profile(browser: Browser, *, size: ViewportSize | None = None, **options: Any) -> BrowserContext:

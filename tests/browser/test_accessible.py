@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page
 
 from longhouse import failures, loading
 from longhouse.house import SYSTEM
@@ -14,7 +14,7 @@ from longhouse.repo import panel, remote
 from longhouse.vault import Secret
 from tests.browser.chromium import PROBLEMS, link_of, profile, serving, signed_in, tab
 from tests.browser.furnished import empty_house, furnish
-from tests.browser.looks import PHONE, WIDE
+from tests.browser.looks import LOOKS
 
 pytestmark = pytest.mark.browser
 
@@ -79,26 +79,31 @@ def lived(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.mark.look("wide-light", why="it goes through all of them itself")
 @pytest.mark.parametrize(
-    ("theme", "size"),
+    "looks",
     [
-        pytest.param("light", WIDE, id="wide-light"),
-        pytest.param("dark", PHONE, id="phone-dark"),
-        pytest.param("dark", WIDE, id="wide-dark", marks=pytest.mark.soak),
-        pytest.param("light", PHONE, id="phone-light", marks=pytest.mark.soak),
+        pytest.param(("wide-light", "phone-dark"), id="wide-light-and-phone-dark"),
+        pytest.param(("phone-light", "wide-dark"), id="phone-light-and-wide-dark", marks=pytest.mark.soak),
     ],
 )
-def test_every_page_is_accessible(lived: tuple[Page, list[str]], theme: str, size: ViewportSize) -> None:
+def test_every_page_is_accessible(lived: tuple[Page, list[str]], looks: tuple[str, str]) -> None:
+    """As it is loaded in the first look, and turned to the second."""
     page, paths = lived
-    page.context.add_cookies([{"name": "theme", "value": theme, "url": "/".join(page.url.split("/")[:3])}])
-    page.set_viewport_size(size)
+    first, second = (LOOKS[name] for name in looks)
+    page.context.add_cookies([{"name": "theme", "value": first.theme, "url": "/".join(page.url.split("/")[:3])}])
     found, squeezed = {}, {}
     for path in paths:
+        page.set_viewport_size(first.size)
         page.goto(path)
-        assert page.evaluate("document.documentElement.dataset.theme") == theme
         page.evaluate(AXE)
-        found[path] = page.evaluate(RUN_AXE)
-        squeezed[path] = page.evaluate(SQUEEZED)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the window"
+        for name, look in zip(looks, (first, second), strict=True):
+            if look is second:
+                page.set_viewport_size(look.size)
+                page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", look.theme)
+            assert page.evaluate("document.documentElement.dataset.theme") == look.theme
+            found[f"{path} {name}"] = page.evaluate(RUN_AXE)
+            squeezed[f"{path} {name}"] = page.evaluate(SQUEEZED)
+            wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+            assert not wide, f"{path} is wider than the window, {name}"
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
     assert {path: wrong for path, wrong in squeezed.items() if wrong} == {}
     assert PROBLEMS[page] == []
