@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from longhouse import describing, jobs
@@ -28,8 +27,6 @@ from zerg._wire import JobDescription
 
 Tell = Callable[[Committed], None]
 """What every new commit is told, before its manifest is loaded."""
-Reader = Callable[[], AbstractContextManager[Ahead]]
-"""Starts one."""
 Trailers = tuple[tuple[str, str], ...]
 
 MOST_AT_ONCE = 3
@@ -54,11 +51,11 @@ def commit(house: House, git: Git, state: TreeState, but: Sequence[str], tell: T
     for _ in range(TRIES):
         try:
             changes = plain.found(git, state.entries, (), but) or ()
-            reader = partial(describing.ahead, house, git, state.head, changes, busy)
+            reader = describing.ahead(house, git, state.head, changes, busy)
             if _inside_functions(house, git, state):
                 return _of_functions(house, git, state, but, tell, reader)
             _forget_locks(house, state.changed)
-            with reader() as ahead:
+            with reader as ahead:
                 ahead.begin()
                 return _with_consequences(house, git, state, but, tell, ahead)
         except commits.Overtaken:
@@ -66,14 +63,16 @@ def commit(house: House, git: Git, state: TreeState, but: Sequence[str], tell: T
     return Outside(None)  # somebody commits all the time; the next look finds what is left
 
 
-def _of_functions(house: House, git: Git, state: TreeState, but: Sequence[str], tell: Tell, reader: Reader) -> Outside:
+def _of_functions(
+    house: House, git: Git, state: TreeState, but: Sequence[str], tell: Tell, reader: AbstractContextManager[Ahead]
+) -> Outside:
     """Committed first, which nothing shall slow: a reader that starts beside it costs the commit more than it gains."""
     staged = commits.stage(git, but=but, state=state)
     if staged.tree is None:
         return Outside(None)
     made = commits.commit_staged(git, staged)
     tell(made)
-    with reader() as ahead:
+    with reader as ahead:
         try:
             read: Described | ManifestBroken = ahead.describe(staged.tree)
         except ManifestBroken as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -25,8 +25,8 @@ Described = tuple[tuple[JobDescription, ...], dict[str, str]]
 Busy = Callable[[str, int], None]
 """Told the file and line that a slow manifest has been at for some seconds."""
 
-Ask = Callable[[Path], Future[Child]]
-"""Have a child execute the manifest of a tree."""
+Asked = Future[Child]
+"""The child that executes a manifest."""
 
 
 class NoEnvironment(ManifestBroken):
@@ -50,22 +50,20 @@ class Ahead:
     the draft is what was staged, byte by byte."""
 
     def __init__(
-        self, house: House, git: Git, busy: Busy, draft: Callable[[], Path] | None = None, ask: Ask | None = None
+        self, house: House, git: Git, busy: Busy, read: Callable[[], tuple[Path, Asked]] | None = None
     ) -> None:
+        """`read` makes the draft and has it read, or raises NoDraft; None: there is nothing to gain."""
         self.house = house
         self.git = git
         self.busy = busy
-        self._make = draft
-        """None, as `ask`: there is nothing to gain."""
-        self._ask = ask
-        self._begun: tuple[Path, Future[Child]] | None = None
+        self._read = read
+        self._begun: tuple[Path, Asked] | None = None
 
     def begin(self) -> None:
         """Have the files read as they stand now, while the caller goes on."""
-        if self._begun is None and self._make is not None and self._ask is not None:
+        if self._begun is None and self._read is not None:
             with suppress(checkouts.NoDraft):
-                draft = self._make()
-                self._begun = draft, self._ask(draft)
+                self._begun = self._read()
 
     def describe(self, tree: str) -> Described:
         """Of the tree's id; its checkout is there afterwards."""
@@ -91,17 +89,19 @@ def ahead(house: House, git: Git, head: str | None, changes: Changes, busy: Busy
         yield Ahead(house, git, busy)
         return
     with _starting(house, packages=REQUIREMENTS in checkouts.listing(git, head)) as ask:
-        reader = Ahead(house, git, busy, lambda: checkouts.draft(git, house.paths.checkouts, head, changes), ask)
-        try:
+
+        def read() -> tuple[Path, Asked]:
+            draft = checkouts.draft(git, house.paths.checkouts, head, changes)
+            return draft, ask(draft)
+
+        with closing(Ahead(house, git, busy, read)) as reader:
             yield reader
-        finally:
-            reader.close()
 
 
 @contextmanager
-def _starting(house: House, *, packages: bool) -> Iterator[Ask]:
-    """A child for one reading. It starts beside what is done meanwhile, unless it needs an interpreter with `packages`:
-    these are the tree's to tell."""
+def _starting(house: House, *, packages: bool) -> Iterator[Callable[[Path], Asked]]:
+    """A child for one reading; the call that this gives has it execute the manifest of a tree. It starts beside what is
+    done meanwhile, unless it needs an interpreter with `packages`: these are the tree's to tell."""
     with ExitStack() as ends, ThreadPoolExecutor(1, "reader") as beside:
 
         def start(interpreter: Interpreter) -> Child:

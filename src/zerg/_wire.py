@@ -275,12 +275,13 @@ def parameter(fields: dict[str, Any]) -> Parameter:
     return Parameter(**{**fields, "choices": tuple(fields.get("choices", ()))})
 
 
+LISTS = ("tags", "secrets", "parameters")
+"""What JSON has as lists and a JobDescription as tuples."""
+
+
 def job_description(fields: dict[str, Any]) -> JobDescription:
     """A JobDescription from its JSON form, as it comes over the wire or out of the database."""
     lists: dict[str, Any] = {name: tuple(fields[name]) for name in LISTS if name in fields}
     if "parameters" in lists:
         lists["parameters"] = tuple(parameter(each) for each in lists["parameters"])
     return JobDescription.of(fields | lists)
-
-
-LISTS = ("tags", "secrets", "parameters")

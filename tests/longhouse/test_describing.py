@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 
@@ -11,7 +10,8 @@ import pytest
 
 from longhouse import describing, jobs, loading
 from longhouse.house import House
-from longhouse.launch.local import Spec
+from longhouse.launch.local import CannotLaunch, Spec
+from longhouse.launch.python import Interpreter
 from longhouse.repo import bootstrap, checkouts, commits, manifest, plain
 from longhouse.repo.checkouts import NoDraft
 from longhouse.repo.git import Git
@@ -198,12 +198,35 @@ def test_what_cannot_be_read_now_makes_no_draft(home: House, git: Git, path: str
 
 def test_a_reader_that_was_not_needed_ends(home: House, git: Git, started: list[Spec]):
     put(home, "manifest.py", manifest_of("id='a', cron='0 9 * * *'"))
-    state = commits.state(git)
-    changes = plain.found(git, state.entries, (), ())
-    assert changes
-    with describing.ahead(home, git, state.head, changes, lambda file, line: None) as ahead:
+    with describing.ahead(home, git, *changed(git), lambda file, line: None) as ahead:
         ahead.begin()
     assert left(home) == [] and len(started) == 1
-    with ExitStack() as ends:  # nor one that was asked nothing
-        ends.enter_context(describing.ahead(home, git, state.head, changes, lambda file, line: None))
+    with describing.ahead(home, git, *changed(git), lambda file, line: None):
+        pass  # nor one that was asked nothing
+    assert left(home) == [] and len(started) == 2
+    markers = [spec.marker.encode() for spec in started]
+    until(lambda: not any(each in environ(process) for process in Path("/proc").glob("[0-9]*") for each in markers))
+
+
+def test_a_reader_that_cannot_start_is_said_to_the_one_who_asks(home: House, git: Git, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(home.environments, "base", Interpreter(home.paths.data / "no-python"))
+    put(home, "manifest.py", manifest_of("id='a', cron='0 9 * * *'"))
+    with describing.ahead(home, git, *changed(git), lambda file, line: None):
+        pass  # nobody wants it
+    with pytest.raises(CannotLaunch, match="no-python"):
+        describing.describe(home, git, head(git))
+    with describing.ahead(home, git, *changed(git), lambda file, line: None) as ahead:
+        ahead.begin()
+        staged = commits.stage(git)
+        assert staged.tree
+        with pytest.raises(CannotLaunch, match="no-python"):
+            ahead.describe(staged.tree)
     assert left(home) == []
+
+
+def changed(git: Git) -> tuple[str | None, plain.Changes]:
+    """The commit, and what differs from it."""
+    state = commits.state(git)
+    found = plain.found(git, state.entries, (), ())
+    assert found
+    return state.head, found

@@ -22,6 +22,8 @@ FEWEST_SLOTS = 2
 
 @dataclass(frozen=True)
 class _Schedule:
+    """What of a row says when its job is due."""
+
     cron: str | None
     every: int | None
     timezone: str | None
