@@ -68,7 +68,8 @@ class Instance:
 
     def start(self, *, wait: bool = True) -> Instance:
         words = ["--data-dir", str(self.data), "serve", "--port", "0", *self._args]
-        environment = {**os.environ, **self._env}
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("LONGHOUSE_JOBS_")}
+        environment = {**ours, **self._env}  # what somebody has set for an instance of his own is not for this one
         if self.cold or "LD_PRELOAD" in environment:
             with self._log.open("ab") as log:
                 self.process = subprocess.Popen(
